@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* IP addresses and TCP connection tuples, IPv4 and IPv6 alike, without padding so that they hash and compare as bytes.
+ */
+#ifndef BATON_BASE_ADDR_H
+#define BATON_BASE_ADDR_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct addr {
+	uint8_t family;    /* 4, 6, or 0 for none */
+	uint8_t bytes[16]; /* network order; an IPv4 address uses the first four, the rest are zero */
+};
+
+struct mac {
+	uint8_t bytes[6];
+};
+
+/* A TCP connection seen from the server's side: the client is remote, the VIP is local. Ports in host order. */
+struct tuple {
+	struct addr remote, local;
+	uint16_t remote_port, local_port;
+};
+
+#define ADDR_TEXT_MAX  46U /* longest text of an address with its NUL */
+#define TUPLE_TEXT_MAX 112U
+
+struct addr addr_v4(uint32_t host_order);
+
+static inline uint8_t addr_len(const struct addr *a)
+{
+	return a->family == 4 ? 4 : a->family == 6 ? 16 : 0;
+}
+
+/* From 4 or 16 bytes. Precondition: family is 4 or 6. */
+static inline struct addr addr_from_bytes(uint8_t family, const uint8_t *network_order)
+{
+	struct addr a = {.family = family};
+	assert(family == 4 || family == 6);
+	if (family == 4)
+		memcpy(a.bytes, network_order, 4);
+	else
+		memcpy(a.bytes, network_order, 16);
+	return a;
+}
+
+static inline bool addr_equal(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static inline bool tuple_equal(const struct tuple *a, const struct tuple *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Whether the first prefix_len bits agree (and the families). */
+bool addr_in_prefix(const struct addr *a, const struct addr *prefix, uint8_t prefix_len);
+
+/* Parses "198.51.100.1" or "2001:db8::1" (no brackets, no port). 0 or E_FORMAT. */
+int addr_parse(struct addr *a, const char *text);
+
+/* Text into `out` of at least ADDR_TEXT_MAX bytes; returns out. IPv6 as RFC 5952. */
+const char *addr_text(const struct addr *a, char *out);
+
+/* "198.51.100.1:4000 > 198.51.100.80:80" (IPv6 addresses in brackets), into TUPLE_TEXT_MAX bytes; returns out. */
+const char *tuple_text(const struct tuple *t, char *out);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/buf.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BUF_POISON 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define BUF_POISON 1
+#endif
+
+#ifdef BUF_POISON
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n)   ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
+#define POOLED_CAPACITY (BUF_HEADROOM + BUF_ROOM)
+
+/* Buffers of POOLED_CAPACITY that nobody holds, linked by `next`, the one member that is not poisoned. */
+static struct buf *pool;
+static uint64_t outstanding;
+
+static void buf_poison(struct buf *b)
+{
+	ASAN_POISON_MEMORY_REGION(&b->data, sizeof *b - sizeof b->next + POOLED_CAPACITY);
+}
+
+static void buf_unpoison(struct buf *b)
+{
+	ASAN_UNPOISON_MEMORY_REGION(&b->data, sizeof *b - sizeof b->next + POOLED_CAPACITY);
+}
+
+struct buf *buf_alloc(uint32_t room)
+{
+	uint32_t capacity = POOLED_CAPACITY;
+	struct buf *b = pool;
+
+	if (__builtin_expect(room <= BUF_ROOM && b, 1)) {
+		pool = b->next;
+		buf_unpoison(b);
+	} else {
+		if (room > BUF_ROOM && __builtin_add_overflow(room, BUF_HEADROOM, &capacity))
+			log_fatal("out of memory: a buffer of %u bytes", room);
+		b = malloc(sizeof *b + capacity);
+		if (!b)
+			log_fatal("out of memory: a buffer of %u bytes", capacity);
+	}
+	b->next = NULL;
+	b->data = b->storage + BUF_HEADROOM;
+	b->len = 0;
+	b->capacity = capacity;
+	b->mark = 0;
+	b->mark2 = 0;
+	outstanding++;
+	return b;
+}
+
+struct buf *buf_clone(const struct buf *b)
+{
+	struct buf *copy = buf_alloc(b->len);
+
+	memcpy(copy->data, b->data, b->len);
+	copy->len = b->len;
+	copy->mark = b->mark;
+	copy->mark2 = b->mark2;
+	return copy;
+}
+
+void buf_free(struct buf *b)
+{
+	if (!b)
+		return;
+	outstanding--;
+	if (b->capacity != POOLED_CAPACITY) {
+		free(b);
+		return;
+	}
+	b->next = pool;
+	pool = b;
+	buf_poison(b);
+}
+
+void buf_queue_clear(struct buf_queue *q)
+{
+	struct buf *b;
+
+	while ((b = buf_queue_get(q)))
+		buf_free(b);
+}
+
+uint64_t buf_outstanding(void)
+{
+	return outstanding;
+}
+
+void buf_pool_trim(void)
+{
+	while (pool) {
+		struct buf *b = pool;
+
+		pool = b->next;
+		buf_unpoison(b);
+		free(b);
+	}
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Unit tests: one program for each tests/unit/test_*.c, on libcheck. Shell tests: bats. All report TAP, so that every single
+# test is counted.
+
+UNIT_TESTS = \
+	tests/unit/test_base_addr \
+	tests/unit/test_base_buf \
+	tests/unit/test_base_checksum \
+	tests/unit/test_base_conn \
+	tests/unit/test_base_cursor \
+	tests/unit/test_base_heap \
+	tests/unit/test_base_random
+
+check_PROGRAMS = $(UNIT_TESTS)
+
+# Programs default to one source, their name with .c.
+AM_DEFAULT_SOURCE_EXT = .c
+LDADD = $(BATON_LIBS) $(CHECK_LIBS) $(SYSTEM_LIBS)
+
+SHELL_TESTS =
+
+TESTS = $(UNIT_TESTS) $(SHELL_TESTS)
+TEST_EXTENSIONS = .bats
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+BATS_LOG_DRIVER = $(LOG_DRIVER)
+BATS_LOG_COMPILER = $(BATS)
+AM_BATS_LOG_FLAGS = --tap
+
+AM_TESTS_ENVIRONMENT = \
+	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; CK_DEFAULT_TIMEOUT=120; \
+	BATON='$(abs_top_builddir)/baton$(EXEEXT)'; TSHARK='$(TSHARK)'; MANDOC='$(MANDOC)'; \
+	srcdir='$(abs_srcdir)'; builddir='$(abs_builddir)'; \
+	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT BATON TSHARK MANDOC srcdir builddir;
+
+EXTRA_DIST += $(SHELL_TESTS) tests/lib
+
