@@ -9,7 +9,8 @@ UNIT_TESTS = \
 	tests/unit/test_base_conn \
 	tests/unit/test_base_cursor \
 	tests/unit/test_base_heap \
-	tests/unit/test_base_random
+	tests/unit/test_base_random \
+	tests/unit/test_pcapng
 
 check_PROGRAMS = $(UNIT_TESTS)
 
