@@ -10,7 +10,11 @@ UNIT_TESTS = \
 	tests/unit/test_base_cursor \
 	tests/unit/test_base_heap \
 	tests/unit/test_base_random \
-	tests/unit/test_pcapng
+	tests/unit/test_pcapng \
+	tests/unit/test_stack_enemy \
+	tests/unit/test_stack_net \
+	tests/unit/test_stack_socket \
+	tests/unit/test_stack_storm
 
 check_PROGRAMS = $(UNIT_TESTS)
 
@@ -33,5 +37,6 @@ AM_TESTS_ENVIRONMENT = \
 	srcdir='$(abs_srcdir)'; builddir='$(abs_builddir)'; \
 	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT BATON TSHARK MANDOC srcdir builddir;
 
-EXTRA_DIST += $(SHELL_TESTS) tests/lib
+EXTRA_DIST += $(SHELL_TESTS) tests/lib \
+	tests/unit/stack_fixture.h tests/unit/stack_frames.h
 

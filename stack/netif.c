@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Interfaces: frames in, frames out, and which packets are lwIP's business. lwIP sees IP packets only; Ethernet and
+ * ARP are ours. A packet goes in without being copied (the buffer carries the pbuf that describes it) and comes out as
+ * one copy, so that no reference to a pbuf of lwIP outlives the call. */
+#include "base/checksum.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "stack/internal.h"
+#include "stack/packet.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lwip/ip.h>
+
+static_assert(sizeof(struct pbuf_custom) <= sizeof(((struct buf *)0)->opaque), "a pbuf_custom fits into a buf");
+
+void stack_drop(struct stack *s, enum stack_drop reason, struct buf *b)
+{
+	s->counters.dropped[reason]++;
+	buf_free(b);
+}
+
+struct addr stack_addr_from_lwip(const ip_addr_t *a)
+{
+	if (IP_IS_V6(a))
+		return addr_from_bytes(6, (const uint8_t *)ip_2_ip6(a)->addr);
+	return packet_addr4((const uint8_t *)&ip_2_ip4(a)->addr);
+}
+
+void stack_addr_to_lwip(const struct addr *a, ip_addr_t *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (a->family == 6) {
+		memcpy(ip_2_ip6(out)->addr, a->bytes, 16);
+		IP_SET_TYPE_VAL(*out, IPADDR_TYPE_V6);
+	} else {
+		memcpy(&ip_2_ip4(out)->addr, a->bytes, 4);
+		IP_SET_TYPE_VAL(*out, a->family == 4 ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY);
+	}
+}
+
+struct stack_vip *stack_vip_find(const struct stack *s, const struct addr *a)
+{
+	for (unsigned i = 0; i < s->vip_count; i++)
+		if (addr_equal(&s->vips[i]->address, a))
+			return s->vips[i];
+	return NULL;
+}
+
+static struct stack_netif *stack_netif_find(const struct stack *s, const struct addr *a)
+{
+	for (unsigned i = 0; i < s->netif_count; i++)
+		if (addr_equal(&s->netifs[i]->address, a))
+			return s->netifs[i];
+	return NULL;
+}
+
+bool stack_address_local(const struct stack *s, const struct addr *a)
+{
+	return stack_netif_find(s, a) || stack_vip_find(s, a);
+}
+
+/* ---- out ---- */
+
+void stack_frame_send(struct stack *s, unsigned netif, struct buf *frame)
+{
+	if (s->output.count == STACK_OUTPUT_MAX) {
+		stack_drop(s, STACK_DROP_NEIGHBOUR, frame);
+		return;
+	}
+	frame->mark = netif;
+	s->counters.packets_out++;
+	buf_queue_put(&s->output, frame);
+}
+
+static void stack_arp_drain(struct stack *s, struct stack_netif *n)
+{
+	struct buf *b;
+	while ((b = arp_output(&n->arp)))
+		stack_frame_send(s, n->index, b);
+	s->counters.dropped[STACK_DROP_NEIGHBOUR] += n->arp.dropped;
+	n->arp.dropped = 0;
+}
+
+void stack_arp_expire(struct stack *s, nstime now)
+{
+	for (unsigned i = 0; i < s->netif_count; i++) {
+		arp_expire(&s->netifs[i]->arp, now);
+		stack_arp_drain(s, s->netifs[i]);
+	}
+}
+
+void stack_neighbour_send(struct stack *s, unsigned netif, const struct addr *next_hop, struct buf *packet)
+{
+	struct stack_netif *n = s->netifs[netif];
+	arp_send(&n->arp, next_hop, packet, s->now);
+	stack_arp_drain(s, n);
+}
+
+void stack_packet_send(struct stack *s, struct buf *packet)
+{
+	struct addr src = packet_addr4(packet->data + IP4_AT_SRC);
+	struct addr dst = packet_addr4(packet->data + IP4_AT_DST);
+	const struct stack_vip *vip = stack_vip_find(s, &src);
+	const struct route *r;
+	if (vip && vip->next_hop.family) {
+		stack_neighbour_send(s, (unsigned)vip->netif, &vip->next_hop, packet);
+		return;
+	}
+	r = route_find(&s->routes, &dst);
+	if (!r)
+		stack_drop(s, STACK_DROP_ROUTE, packet);
+	else
+		stack_neighbour_send(s, (unsigned)r->netif, r->next_hop.family ? &r->next_hop : &dst, packet);
+}
+
+/* Identifiers of packets that start here begin at a place of the instance's own. */
+static void netif_identify(struct stack *s, struct buf *packet)
+{
+	uint8_t *h = packet->data, old[2];
+	uint16_t id = (uint16_t)(packet_u16(h + IP4_AT_ID) + s->ip_id_offset), check;
+	memcpy(old, h + IP4_AT_ID, 2);
+	packet_u16_put(h + IP4_AT_ID, id);
+	memcpy(&check, h + IP4_AT_CHECKSUM, 2);
+	check = checksum_update(check, old, h + IP4_AT_ID, 2);
+	memcpy(h + IP4_AT_CHECKSUM, &check, 2);
+}
+
+/* Whether tcp_output, at work on a pcb, sends this segment again. It raises snd_nxt only afterwards, so what begins
+ * below was sent before; but a connecting pcb's snd_nxt is past its SYN from the start. Probes of windows and
+ * keepalives do not come by tcp_output and are none. */
+static bool netif_retransmits(const struct tcp_pcb *pcb, const struct buf *packet)
+{
+	const uint8_t *h = packet->data, *tcp = h + ip4_header_len(h);
+	uint32_t len;
+	if (!pcb || h[IP4_AT_PROTOCOL] != IP_PROTO_TCP)
+		return false;
+	len = packet->len - ip4_header_len(h) - tcp_header_len(tcp);
+	if (!len && !(tcp[TCP_AT_FLAGS] & (TCP_SYN | TCP_FIN)))
+		return false;
+	return pcb->state == SYN_SENT ? pcb->nrtx > 0 : TCP_SEQ_LT(packet_u32(tcp + TCP_AT_SEQ), pcb->snd_nxt);
+}
+
+/* lwIP's netif->output. */
+static err_t netif_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *dst)
+{
+	struct stack *s = netif->state;
+	struct buf *b;
+	struct addr src;
+	(void)dst;
+	if (s->silent)
+		return ERR_OK;
+	b = buf_alloc(p->tot_len);
+	b->len = pbuf_copy_partial(p, b->data, p->tot_len, 0);
+	src = packet_addr4(b->data + IP4_AT_SRC);
+	if (stack_address_local(s, &src)) {
+		netif_identify(s, b);
+		s->counters.retransmissions += netif_retransmits(s->output_pcb, b);
+	}
+	stack_packet_send(s, b);
+	return ERR_OK;
+}
+
+static err_t netif_output_ip6(struct netif *netif, struct pbuf *p, const ip6_addr_t *dst)
+{
+	(void)netif, (void)p, (void)dst;
+	return ERR_RTE;
+}
+
+/* lwIP would send to itself by way of its thread; here stack_leave delivers. */
+void stack_loopback(struct stack *s, struct pbuf *p)
+{
+	struct buf *b;
+	if (s->silent || s->loopback.count == STACK_LOOPBACK_MAX)
+		return;
+	b = buf_alloc(p->tot_len);
+	b->len = pbuf_copy_partial(p, b->data, p->tot_len, 0);
+	buf_queue_put(&s->loopback, b);
+}
+
+/* ---- in ---- */
+
+static void netif_pbuf_free(struct pbuf *p)
+{
+	buf_free((struct buf *)(void *)((uint8_t *)p - offsetof(struct buf, opaque)));
+}
+
+void stack_lwip_input(struct stack *s, struct netif *in, struct buf *packet)
+{
+	struct pbuf_custom *c = (struct pbuf_custom *)(void *)packet->opaque;
+	struct pbuf *p;
+	if (packet_u16(packet->data + IP4_AT_FRAGMENT) & (IP_MF | IP_OFFMASK))
+		stack_timers_note_fragment(s);
+	c->custom_free_function = netif_pbuf_free;
+	p = pbuf_alloced_custom(PBUF_RAW, (u16_t)packet->len, PBUF_REF, c, packet->data, (u16_t)packet->len);
+	ip4_input(p, in);
+}
+
+/* Checks the header and takes off what Ethernet padded. False: malformed. */
+static bool netif_ip4_check(struct buf *packet)
+{
+	const uint8_t *h = packet->data;
+	uint32_t header_len, total_len;
+	if (packet->len < IP4_HEADER_MIN || h[0] >> 4 != 4)
+		return false;
+	header_len = ip4_header_len(h);
+	total_len = packet_u16(h + IP4_AT_LENGTH);
+	if (header_len < IP4_HEADER_MIN || total_len < header_len || total_len > packet->len ||
+	    checksum_sum(h, header_len) != 0xffff)
+		return false;
+	packet->len = total_len;
+	/* a source that nobody can have (RFC 1122 3.2.1.3): "this" network, loopback, multicast, broadcast */
+	return h[IP4_AT_SRC] != 0 && h[IP4_AT_SRC] != 127 && h[IP4_AT_SRC] < 224;
+}
+
+static bool netif_broadcast(const struct stack *s, const struct addr *a)
+{
+	if (a->bytes[0] >= 224 || a->bytes[0] == 0 || a->bytes[0] == 127)
+		return true;
+	for (unsigned i = 0; i < s->netif_count; i++) {
+		const struct stack_netif *n = s->netifs[i];
+		uint32_t host = n->prefix_len >= 31 ? 0 : UINT32_MAX >> n->prefix_len;
+		if (host && addr_in_prefix(a, &n->address, n->prefix_len) && (packet_u32(a->bytes) & host) == host)
+			return true;
+	}
+	return false;
+}
+
+/* in: the interface it came by, or -1 when it did not come from outside. */
+static void netif_ip4_input(struct stack *s, int in, struct buf *packet, nstime now)
+{
+	struct addr src, dst;
+	struct stack_vip *vip;
+	struct stack_netif *n;
+	if (!netif_ip4_check(packet)) {
+		stack_drop(s, STACK_DROP_HEADER, packet);
+		return;
+	}
+	src = packet_addr4(packet->data + IP4_AT_SRC);
+	dst = packet_addr4(packet->data + IP4_AT_DST);
+	vip = stack_vip_find(s, &dst);
+	n = vip ? NULL : stack_netif_find(s, &dst);
+	/* From outside with a source of ours: lwIP would answer to itself. A VIP is others' too: what they send from it
+	 * passes a router that has it. */
+	if (in >= 0 && (stack_netif_find(s, &src) || ((vip || n) && stack_vip_find(s, &src)))) {
+		stack_drop(s, STACK_DROP_HEADER, packet);
+		return;
+	}
+	if (vip || n) {
+		stack_enter(s, now);
+		stack_lwip_input(s, vip ? &vip->lwip : &n->lwip, packet);
+	} else if (!s->forwarding || in < 0 || netif_broadcast(s, &dst)) {
+		stack_drop(s, STACK_DROP_ROUTE, packet);
+	} else if (!stack_forward(s, (unsigned)in, packet)) {
+		stack_enter(s, now);
+		stack_lwip_input(s, &s->netifs[in]->lwip, packet);
+	}
+}
+
+static bool netif_arp_ours(const void *context, const struct addr *target)
+{
+	const struct stack_netif *n = context;
+	if (addr_equal(&n->address, target))
+		return true;
+	for (unsigned i = 0; i < n->proxy_count; i++)
+		if (addr_equal(&n->proxies[i], target))
+			return true;
+	return false;
+}
+
+void stack_input(struct stack *s, int netif, struct buf *frame, nstime now)
+{
+	static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	struct stack_netif *n;
+	uint16_t type;
+	bool to_all;
+	assert(netif >= 0 && (unsigned)netif < s->netif_count);
+	n = s->netifs[netif];
+	s->now = now;
+	s->counters.packets_in++;
+	if (frame->len < ETHERNET_HEADER_LEN) {
+		stack_drop(s, STACK_DROP_FRAME, frame);
+		return;
+	}
+	type = packet_u16(frame->data + ETHERNET_AT_TYPE);
+	to_all = !memcmp(frame->data, broadcast, 6);
+	if (!to_all && memcmp(frame->data, n->mac.bytes, 6) != 0) {
+		stack_drop(s, STACK_DROP_FRAME, frame);
+	} else if (type == ETHERNET_TYPE_ARP) {
+		arp_input(&n->arp, frame, netif_arp_ours, n, now);
+		stack_arp_drain(s, n);
+	} else if (type == ETHERNET_TYPE_IP4 && !to_all) {
+		buf_pull(frame, ETHERNET_HEADER_LEN);
+		netif_ip4_input(s, netif, frame, now);
+		stack_leave(s);
+	} else {
+		stack_drop(s, STACK_DROP_FRAME, frame);
+	}
+}
+
+void stack_input_ip(struct stack *s, struct buf *packet, nstime now)
+{
+	s->now = now;
+	netif_ip4_input(s, -1, packet, now);
+	stack_leave(s);
+}
+
+void stack_output_ip(struct stack *s, struct buf *packet, int netif, struct addr next_hop, nstime now)
+{
+	const struct route *r;
+	s->now = now;
+	if (next_hop.family != 4 || packet->len > STACK_MTU) {
+		stack_drop(s, STACK_DROP_ROUTE, packet);
+		return;
+	}
+	if (netif >= 0) {
+		assert((unsigned)netif < s->netif_count);
+		stack_neighbour_send(s, (unsigned)netif, &next_hop, packet);
+		return;
+	}
+	r = route_find(&s->routes, &next_hop);
+	if (!r)
+		stack_drop(s, STACK_DROP_ROUTE, packet);
+	else
+		stack_neighbour_send(s, (unsigned)r->netif, r->next_hop.family ? &r->next_hop : &next_hop, packet);
+}
+
+struct buf *stack_output(struct stack *s, int *netif)
+{
+	struct buf *b = buf_queue_get(&s->output);
+	if (b)
+		*netif = (int)b->mark;
+	return b;
+}
+
+/* ---- configuration ---- */
+
+static err_t netif_init_link(struct netif *n)
+{
+	n->name[0] = 'b';
+	n->name[1] = 'n';
+	n->output = netif_output;
+	n->output_ip6 = netif_output_ip6;
+	n->mtu = STACK_MTU;
+	n->flags = NETIF_FLAG_LINK_UP;
+	return ERR_OK;
+}
+
+static void netif_lwip_add(struct stack *s, struct netif *n, const struct addr *address, uint8_t prefix_len)
+{
+	ip4_addr_t ip, mask, gateway = {0};
+	memcpy(&ip.addr, address->bytes, 4);
+	mask.addr = lwip_htonl(prefix_len ? UINT32_MAX << (32 - prefix_len) : 0);
+	stack_enter_untimed(s);
+	if (!netif_add(n, &ip, &mask, &gateway, s, netif_init_link, ip4_input))
+		log_fatal("lwIP took no interface");
+	netif_set_up(n);
+}
+
+int stack_netif_add(struct stack *s, struct mac mac, struct addr address, uint8_t prefix_len)
+{
+	struct stack_netif *n;
+	struct hash_key key;
+	struct route link = {.prefix = address, .prefix_len = prefix_len};
+	if (address.family != 4)
+		return E_UNSUPPORTED;
+	if (s->netif_count == STACK_NETIFS_MAX)
+		return E_FULL;
+	link.netif = (int)s->netif_count;
+	if (route_add(&s->routes, &link) < 0)
+		return E_INVAL;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		log_fatal("out of memory");
+	n->index = s->netif_count;
+	n->mac = mac;
+	n->address = address;
+	n->prefix_len = prefix_len;
+	random_bytes(&s->random, key.bytes, sizeof(key.bytes));
+	arp_init(&n->arp, mac, address, &key);
+	s->netifs[s->netif_count++] = n;
+	netif_lwip_add(s, &n->lwip, &address, prefix_len);
+	n->lwip.flags |= NETIF_FLAG_BROADCAST;
+	return (int)n->index;
+}
+
+void stack_address_proxy(struct stack *s, int netif, struct addr address)
+{
+	struct stack_netif *n;
+	assert(netif >= 0 && (unsigned)netif < s->netif_count);
+	n = s->netifs[netif];
+	assert(n->proxy_count < STACK_PROXIES_MAX);
+	n->proxies[n->proxy_count++] = address;
+}
+
+int stack_vip_add(struct stack *s, struct addr vip, int netif, struct addr next_hop)
+{
+	struct stack_vip *v;
+	if (vip.family != 4)
+		return E_UNSUPPORTED;
+	if (stack_address_local(s, &vip))
+		return E_EXISTS;
+	if (netif < 0 || (unsigned)netif >= s->netif_count || (next_hop.family && next_hop.family != vip.family))
+		return E_INVAL;
+	if (s->vip_count == STACK_VIPS_MAX)
+		return E_FULL;
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		log_fatal("out of memory");
+	v->address = vip;
+	v->netif = netif;
+	v->next_hop = next_hop;
+	s->vips[s->vip_count++] = v;
+	netif_lwip_add(s, &v->lwip, &vip, 32);
+	return 0;
+}
+
+int stack_route_add(struct stack *s, struct addr prefix, uint8_t prefix_len, int netif, struct addr next_hop)
+{
+	struct route r = {.prefix = prefix, .prefix_len = prefix_len, .netif = netif, .next_hop = next_hop};
+	if (netif < 0 || (unsigned)netif >= s->netif_count)
+		return E_INVAL;
+	return route_add(&s->routes, &r);
+}
+
+/* lwIP's ip4_route: only which interface; the neighbour is chosen on the way out. What has no route but may leave from
+ * a VIP by its own next hop goes to a VIP's interface. */
+struct netif *stack_route_lwip(struct stack *s, const ip4_addr_t *dst)
+{
+	struct addr a = packet_addr4((const uint8_t *)&dst->addr);
+	const struct route *r = route_find(&s->routes, &a);
+	if (r)
+		return &s->netifs[r->netif]->lwip;
+	for (unsigned i = 0; i < s->vip_count; i++)
+		if (s->vips[i]->next_hop.family)
+			return &s->vips[i]->lwip;
+	return NULL;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Offsets and fields of Ethernet, IPv4 and TCP headers as they lie in a packet. Inline accessors only; used by the
+ * files of stack/ that work below lwIP. */
+#ifndef BATON_STACK_PACKET_H
+#define BATON_STACK_PACKET_H
+
+#include "base/addr.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define ETHERNET_HEADER_LEN 14U
+#define ETHERNET_AT_TYPE    12U
+#define ETHERNET_TYPE_IP4   0x0800U
+#define ETHERNET_TYPE_ARP   0x0806U
+
+#define IP4_HEADER_MIN  20U
+#define IP4_AT_LENGTH   2U
+#define IP4_AT_ID       4U
+#define IP4_AT_FRAGMENT 6U
+#define IP4_AT_TTL      8U
+#define IP4_AT_PROTOCOL 9U
+#define IP4_AT_CHECKSUM 10U
+#define IP4_AT_SRC      12U
+#define IP4_AT_DST      16U
+
+#define TCP_HEADER_MIN  20U
+#define TCP_AT_SEQ      4U
+#define TCP_AT_ACK      8U
+#define TCP_AT_OFFSET   12U
+#define TCP_AT_FLAGS    13U
+#define TCP_AT_WINDOW   14U
+#define TCP_AT_CHECKSUM 16U
+
+static inline uint16_t packet_u16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t packet_u32(const uint8_t *p)
+{
+	return (uint32_t)packet_u16(p) << 16 | packet_u16(p + 2);
+}
+
+static inline void packet_u16_put(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static inline struct addr packet_addr4(const uint8_t *p)
+{
+	struct addr a = {.family = 4};
+	memcpy(a.bytes, p, 4);
+	return a;
+}
+
+static inline uint32_t ip4_header_len(const uint8_t *ip)
+{
+	return (ip[0] & 15U) * 4U;
+}
+
+static inline uint32_t tcp_header_len(const uint8_t *tcp)
+{
+	return (tcp[TCP_AT_OFFSET] >> 4) * 4U;
+}
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stack/stack.h"
+
+#include "base/log.h"
+#include "stack/hooks.h"
+#include "stack/internal.h"
+#include "stack/packet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lwip/init.h>
+#include <lwip/ip4_frag.h>
+
+struct stack *stack_current;
+
+void stack_enter_untimed(struct stack *s)
+{
+	if (stack_current == s)
+		return;
+	image_enter(&s->image);
+	stack_current = s;
+}
+
+void stack_enter(struct stack *s, nstime now)
+{
+	stack_enter_untimed(s);
+	s->now = now;
+	tcp_ticks = stack_ticks(s, now);
+}
+
+void stack_leave(struct stack *s)
+{
+	struct buf *b;
+	for (unsigned i = 0; i < STACK_LOOPBACK_MAX && (b = buf_queue_get(&s->loopback)); i++) {
+		struct addr dst = packet_addr4(b->data + IP4_AT_DST);
+		struct stack_vip *vip = stack_vip_find(s, &dst);
+		stack_enter(s, s->now);
+		stack_lwip_input(s, vip ? &vip->lwip : &s->netifs[0]->lwip, b);
+	}
+	buf_queue_clear(&s->loopback);
+}
+
+static void stack_seed(struct stack *s, uint64_t seed)
+{
+	char name[STACK_NAME_MAX + 16];
+	snprintf(name, sizeof(name), "stack %s", s->name);
+	random_init(&s->random, seed, name);
+	snprintf(name, sizeof(name), "isn %s", s->name);
+	hash_key_init(&s->isn_key, seed, name);
+	s->tick_phase = random_below(&s->random, STACK_TICK_FAST);
+	s->port_next = (uint16_t)random_u32(&s->random);
+	s->ip_id_offset = (uint16_t)random_u32(&s->random);
+}
+
+struct stack *stack_new(const struct stack_config *config, nstime now)
+{
+	struct stack *s;
+	if (hooks_setup() < 0 || image_setup() < 0)
+		log_fatal("lwIP cannot be used");
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		log_fatal("out of memory");
+	snprintf(s->name, sizeof(s->name), "%s", config->name);
+	s->trace = config->trace;
+	s->forwarding = config->forwarding;
+	s->half_open_max = config->half_open_max ? config->half_open_max : STACK_HALF_OPEN_DEFAULT;
+	s->connections_max = config->connections_max;
+	s->slow_at = s->fast_at = s->reass_at = NSTIME_NEVER;
+	TAILQ_INIT(&s->socks);
+	TAILQ_INIT(&s->ready);
+	STAILQ_INIT(&s->closed);
+	stack_seed(s, config->seed);
+	image_init(&s->image);
+	stack_enter(s, now);
+	lwip_init();
+	stack_enter(s, now);
+	return s;
+}
+
+/* Every pcb on one of lwIP's lists, without a packet. */
+static void stack_pcbs_free(struct tcp_pcb **list)
+{
+	struct tcp_pcb *pcb;
+	while ((pcb = *list)) {
+		*list = pcb->next;
+		tcp_segs_free(pcb->unsent);
+		tcp_segs_free(pcb->unacked);
+		tcp_segs_free(pcb->ooseq);
+		pcb->unsent = pcb->unacked = pcb->ooseq = NULL;
+		pcb->callback_arg = NULL;
+		tcp_free(pcb);
+	}
+}
+
+static void stack_socks_free(struct stack *s)
+{
+	struct sock *k;
+	TAILQ_FOREACH(k, &s->socks, all)
+	k->accept_queued = false; /* its listener may go first */
+	while ((k = TAILQ_FIRST(&s->socks))) {
+		if (k->state == SOCK_STATE_FROZEN || k->state == SOCK_STATE_HELD)
+			sock_pcb_discard(k);
+		sock_free(k);
+	}
+}
+
+void stack_free(struct stack *s)
+{
+	struct tcp_pcb_listen *listening;
+	struct tuple t;
+	if (!s)
+		return;
+	stack_enter(s, s->now);
+	s->silent = true;
+	stack_socks_free(s);
+	stack_pcbs_free(&tcp_active_pcbs);
+	stack_pcbs_free(&tcp_tw_pcbs);
+	stack_pcbs_free(&tcp_bound_pcbs);
+	while ((listening = tcp_listen_pcbs.listen_pcbs)) {
+		tcp_listen_pcbs.listen_pcbs = listening->next;
+		memp_free(MEMP_TCP_PCB_LISTEN, listening);
+	}
+	for (; s->reass_ticks; s->reass_ticks--)
+		ip_reass_tmr();
+	while (stack_next_closed(s, &t))
+		continue;
+	buf_queue_clear(&s->output);
+	buf_queue_clear(&s->loopback);
+	for (unsigned i = 0; i < s->netif_count; i++) {
+		arp_fini(&s->netifs[i]->arp);
+		free(s->netifs[i]);
+	}
+	for (unsigned i = 0; i < s->vip_count; i++)
+		free(s->vips[i]);
+	route_table_fini(&s->routes);
+	if (!image_tail_intact())
+		log_fatal("lwIP's sockets API changed its state: instances are no longer apart");
+	stack_current = NULL;
+	image_fini(&s->image);
+	free(s);
+}
+
+bool stack_tuple_known(struct stack *s, const struct tuple *t)
+{
+	if (sock_tuple_find(s, t))
+		return true;
+	stack_enter_untimed(s);
+	for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next) {
+		struct addr remote = stack_addr_from_lwip(&pcb->remote_ip),
+			    local = stack_addr_from_lwip(&pcb->local_ip);
+		if (pcb->remote_port == t->remote_port && pcb->local_port == t->local_port &&
+		    addr_equal(&remote, &t->remote) && addr_equal(&local, &t->local))
+			return true;
+	}
+	return false;
+}
+
+const struct stack_counters *stack_counters(const struct stack *s)
+{
+	return &s->counters;
+}
+
+void stack_holdings(struct stack *s, struct stack_holdings *out)
+{
+	const struct sock *k;
+	*out = (struct stack_holdings){.sockets = s->sock_count, .frames = s->output.count + s->loopback.count};
+	stack_enter_untimed(s);
+	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+		out->pcbs++;
+	for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next)
+		out->time_wait++;
+	for (const struct tcp_pcb_listen *pcb = tcp_listen_pcbs.listen_pcbs; pcb; pcb = pcb->next)
+		out->listening++;
+	TAILQ_FOREACH(k, &s->socks, all)
+	out->pcbs += k->pcb && (k->state == SOCK_STATE_FROZEN || k->state == SOCK_STATE_HELD);
+	for (unsigned i = 0; i < s->netif_count; i++)
+		out->frames += s->netifs[i]->arp.queued;
+}
