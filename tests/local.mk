@@ -10,11 +10,30 @@ UNIT_TESTS = \
 	tests/unit/test_base_cursor \
 	tests/unit/test_base_heap \
 	tests/unit/test_base_random \
+	tests/unit/test_blob \
+	tests/unit/test_blob_fields \
+	tests/unit/test_classifier \
+	tests/unit/test_courier \
+	tests/unit/test_courier_hostile \
+	tests/unit/test_courier_loss \
+	tests/unit/test_driver \
+	tests/unit/test_endpoint \
+	tests/unit/test_forwarder \
+	tests/unit/test_frame \
+	tests/unit/test_handoff \
+	tests/unit/test_handoff_cases \
+	tests/unit/test_migrate \
+	tests/unit/test_packet \
 	tests/unit/test_pcapng \
+	tests/unit/test_policy \
+	tests/unit/test_request \
+	tests/unit/test_rules \
+	tests/unit/test_seal \
 	tests/unit/test_stack_enemy \
 	tests/unit/test_stack_net \
 	tests/unit/test_stack_socket \
-	tests/unit/test_stack_storm
+	tests/unit/test_stack_storm \
+	tests/unit/test_table
 
 check_PROGRAMS = $(UNIT_TESTS)
 
@@ -38,5 +57,9 @@ AM_TESTS_ENVIRONMENT = \
 	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT BATON TSHARK MANDOC srcdir builddir;
 
 EXTRA_DIST += $(SHELL_TESTS) tests/lib \
-	tests/unit/stack_fixture.h tests/unit/stack_frames.h
+	tests/unit/blob_fields_bases.h tests/unit/blob_fields_probes.h \
+	tests/unit/handoff_cluster.h tests/unit/handoff_stacks.h \
+	tests/unit/migrate_net.h \
+	tests/unit/stack_fixture.h tests/unit/stack_frames.h \
+	tests/unit/test_courier_net.h
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The classifier's mind: reads what a client sent and determines the second device (claims C1.4, C2.1).
+ *
+ * node/ tells it of a connection accepted in the first stack, hands it every byte once as it arrives (without consuming
+ * it in the stack: the bytes travel with the connection), and does what the decision says: wait, migrate the connection
+ * to a device, or answer itself. After a refused hand-off it chooses again without that device. It knows no stack, no
+ * packet and no hand-off; it calls nobody back. A request that is not read within a time limit is answered 408. */
+#ifndef BATON_LB_CLASSIFIER_H
+#define BATON_LB_CLASSIFIER_H
+
+#include "base/addr.h"
+#include "base/nstime.h"
+#include "base/trace.h"
+#include "lb/policy.h"
+#include "lb/rules.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLASSIFIER_CONNECTIONS_DEFAULT 65536U
+#define CLASSIFIER_READ_LIMIT_DEFAULT  (30 * NSTIME_S)
+#define CLASSIFIER_EXCLUDED_MAX        16U /* refused hand-offs of one connection; then it is answered 503 */
+
+enum classifier_protocol {
+	CLASSIFIER_HTTP, /* decides when the request's head is complete */
+	CLASSIFIER_NONE, /* decides when the connection opens, by the first rule without conditions */
+};
+
+/* The configuration is borrowed for classifier_new; all of it is copied. */
+struct classifier_rule_config {
+	struct rule_match match;
+	const uint16_t *to; /* devices */
+	size_t to_count;
+	enum policy_balance balance;
+};
+
+struct classifier_service_config {
+	const char *name;
+	enum classifier_protocol protocol;
+	const struct classifier_rule_config *rules;
+	size_t rules_count;
+};
+
+struct classifier_config {
+	const struct classifier_service_config *services;
+	size_t services_count;
+	uint32_t head_bytes_max;  /* of a request's head; 0: REQUEST_HEAD_BYTES_DEFAULT */
+	uint32_t connections_max; /* being read or handed off at a time; 0: CLASSIFIER_CONNECTIONS_DEFAULT */
+	nstime read_limit;        /* from open to decision; 0: CLASSIFIER_READ_LIMIT_DEFAULT */
+	struct trace_sink *trace; /* outlives the classifier; may be NULL */
+};
+
+enum classifier_verdict {
+	CLASSIFIER_WAIT,   /* more bytes are needed */
+	CLASSIFIER_DEVICE, /* migrate the connection to `device` */
+	CLASSIFIER_ANSWER, /* send classifier_answer_text(status), then close */
+	CLASSIFIER_ABORT,  /* abort the connection: nothing can be answered in a protocol that is not known */
+};
+
+struct classifier_decision {
+	enum classifier_verdict verdict;
+	uint16_t device;   /* DEVICE */
+	uint16_t status;   /* ANSWER: 400, 404, 408, 431 or 503 */
+	size_t rule;       /* DEVICE: index of the rule that matched */
+	size_t candidates; /* DEVICE: how many devices there were to choose from */
+};
+
+enum classifier_answer {
+	CLASSIFIER_ANSWER_400, /* not HTTP, malformed, ambiguous, or ended early */
+	CLASSIFIER_ANSWER_404, /* no rule matches */
+	CLASSIFIER_ANSWER_408, /* not read within the time limit */
+	CLASSIFIER_ANSWER_431, /* the head is too large */
+	CLASSIFIER_ANSWER_503, /* a rule matches, no backend of it is healthy and untried (protocol `none`: or no rule)
+				*/
+	CLASSIFIER_ANSWER_COUNT
+};
+
+struct classifier_counters {
+	uint64_t opened;
+	uint64_t refused;                           /* opens while full */
+	uint64_t chosen;                            /* devices chosen, repeated choices included */
+	uint64_t timeouts;                          /* of the time limit */
+	uint64_t answered[CLASSIFIER_ANSWER_COUNT]; /* aborts of protocol `none` count as 503 */
+};
+
+struct classifier;
+struct classifier_conn;
+
+struct classifier *classifier_new(const struct classifier_config *config);
+void classifier_free(struct classifier *c); /* with all its connections; NULL is allowed */
+
+/* A connection was accepted for a service (index in the configuration). `user` is the caller's. Fills *decision: WAIT,
+ * or for protocol `none` what to do. NULL when connections_max are open: abort it. */
+struct classifier_conn *classifier_open(struct classifier *c, size_t service, const struct tuple *tuple, void *user,
+					nstime now, struct classifier_decision *decision);
+
+/* The next bytes the connection received, each byte once. After a decision other than WAIT, bytes are ignored and that
+ * decision is returned again. */
+struct classifier_decision classifier_data(struct classifier_conn *conn, const uint8_t *bytes, size_t len, nstime now);
+
+/* The client ended its stream and every byte was handed in: what WAITs now is answered 400. */
+struct classifier_decision classifier_eof(struct classifier_conn *conn, nstime now);
+
+/* The hand-off to the device chosen last was refused or failed: another choice by the same rule, without all those
+ * refused so far; ANSWER 503 (ABORT for `none`) when none is left. Precondition: the decision was DEVICE. */
+struct classifier_decision classifier_choose_again(struct classifier_conn *conn, nstime now);
+
+/* The connection cannot be handed to any device (it cannot move, or a bound is reached): ANSWER 503 (ABORT for `none`).
+ * Precondition: the decision was DEVICE. */
+struct classifier_decision classifier_give_up(struct classifier_conn *conn, nstime now);
+
+/* Forgets the connection. handed_off: it lives at the chosen device now, and counts there until
+ * classifier_backend_connections says otherwise. */
+void classifier_close(struct classifier_conn *conn, bool handed_off);
+
+/* When classifier_expire is due; NSTIME_NEVER when nothing is being read. */
+nstime classifier_expiry(const struct classifier *c);
+
+/* The next connection whose time is over; its decision is then ANSWER 408 and stays so until it is closed. Call until
+ * NULL. */
+struct classifier_conn *classifier_expire(struct classifier *c, nstime now);
+
+void *classifier_conn_user(const struct classifier_conn *conn);
+struct classifier_decision classifier_conn_decision(const struct classifier_conn *conn);
+
+/* Whether a device may be chosen (the courier says alive or dead). Unknown devices are ignored. */
+void classifier_backend_health(struct classifier *c, uint16_t device, bool healthy);
+
+/* Adds to the connections that a device is taken to have (least-connections). The classifier itself adds one when it
+ * chooses and takes it back when it chooses again or closes without hand-off; -1 at the end of one handed off is the
+ * caller's. */
+void classifier_backend_connections(struct classifier *c, uint16_t device, int delta);
+
+/* The complete response to send, a static text; NULL for a status that the classifier does not answer. */
+const char *classifier_answer_text(uint16_t status);
+
+const struct classifier_counters *classifier_counters(const struct classifier *c);
+
+/* Connections chosen by one rule. */
+uint64_t classifier_rule_chosen(const struct classifier *c, size_t service, size_t rule);
+
+/* Connections open now (I5). */
+size_t classifier_connections(const struct classifier *c);
+
+#endif

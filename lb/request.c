@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "lb/request.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+/* What http-parser delivered last: its callbacks come many times for one item. */
+enum part { PART_NONE, PART_TARGET, PART_NAME, PART_VALUE };
+
+static enum request_result request_bad(struct request *r, const char *reason)
+{
+	r->result = REQUEST_BAD;
+	r->reason = reason;
+	return REQUEST_BAD;
+}
+
+/* RFC 9110 section 5.6.2. */
+static bool token_valid(const char *name)
+{
+	if (*name == '\0')
+		return false;
+	for (; *name; name++) {
+		bool alphanumeric = (*name >= '0' && *name <= '9') || (*name >= 'A' && *name <= 'Z') ||
+				    (*name >= 'a' && *name <= 'z');
+
+		if (!alphanumeric && !strchr("!#$%&'*+-.^_`|~", *name))
+			return false;
+	}
+	return true;
+}
+
+static void count_field(uint8_t *count)
+{
+	if (*count < UINT8_MAX)
+		(*count)++;
+}
+
+/* Ends the item that was being received: terminates it, and looks at a field's name. Non-zero stops http-parser. */
+static int item_end(struct request *r)
+{
+	switch ((enum part)r->part) {
+	case PART_NONE:
+		return 0;
+	case PART_TARGET:
+		vec_append(&r->text, "", 1);
+		r->fields = r->text.len;
+		break;
+	case PART_NAME: {
+		const char *name;
+
+		vec_append(&r->text, "", 1);
+		name = (const char *)r->text.data + r->item;
+		if (!token_valid(name)) {
+			request_bad(r, "a field name that is not a token");
+			return 1;
+		}
+		if (strcasecmp(name, "host") == 0)
+			count_field(&r->hosts);
+		else if (strcasecmp(name, "transfer-encoding") == 0)
+			count_field(&r->encodings);
+		break;
+	}
+	case PART_VALUE:
+		while (r->text.len > r->item &&
+		       (r->text.data[r->text.len - 1] == ' ' || r->text.data[r->text.len - 1] == '\t'))
+			r->text.len--;
+		vec_append(&r->text, "", 1);
+		break;
+	}
+	r->item = r->text.len;
+	r->part = PART_NONE;
+	return 0;
+}
+
+static int item_add(struct request *r, enum part part, const char *at, size_t len)
+{
+	if (r->part != part) {
+		if (item_end(r))
+			return 1;
+		r->part = (uint8_t)part;
+		r->item = r->text.len;
+	}
+	vec_append(&r->text, at, len);
+	return 0;
+}
+
+static int on_url(http_parser *p, const char *at, size_t len)
+{
+	return item_add(p->data, PART_TARGET, at, len);
+}
+
+static int on_name(http_parser *p, const char *at, size_t len)
+{
+	return item_add(p->data, PART_NAME, at, len);
+}
+
+static int on_value(http_parser *p, const char *at, size_t len)
+{
+	return item_add(p->data, PART_VALUE, at, len);
+}
+
+/* Keeps a copy of the host, which stands at an offset in the texts, behind them, in lower case. */
+static void host_keep(struct request *r, size_t offset, size_t len)
+{
+	uint8_t *copy = vec_append(&r->text, NULL, len + 1);
+
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = r->text.data[offset + i];
+
+		copy[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+	}
+	copy[len] = '\0';
+}
+
+/* A URL as target (RFC 9112 section 3.2.2): its authority goes before the Host field. */
+static enum request_result target_split_url(struct request *r)
+{
+	const char *target = (const char *)r->text.data;
+	size_t path = 0, len, host;
+	struct http_parser_url url;
+
+	http_parser_url_init(&url);
+	if (http_parser_parse_url(target, strlen(target), 0, &url) || !(url.field_set & (1U << UF_HOST)))
+		return request_bad(r, "a target that is neither a path nor a URL");
+	if (url.field_set & (1U << UF_PATH))
+		path = url.field_data[UF_PATH].off;
+	host = url.field_data[UF_HOST].off;
+	len = url.field_data[UF_HOST].len;
+	if (target[host - 1] == '[') {
+		host--;
+		len += 2;
+	}
+	host_keep(r, host, len);
+	r->path = path ? (char *)r->text.data + path : NULL;
+	return REQUEST_COMPLETE;
+}
+
+static void target_split_path(struct request *r)
+{
+	size_t cursor = 0, len = 0, offset = 0;
+	const char *host = request_header_next(r, "host", &cursor);
+
+	if (host) {
+		offset = (size_t)(host - (const char *)r->text.data);
+		if (*host == '[')
+			len = strcspn(host, "]");
+		len += strcspn(host + len, ":");
+	}
+	host_keep(r, offset, len);
+	r->path = (char *)r->text.data;
+}
+
+/* Finds path and host. */
+static enum request_result target_split(struct request *r)
+{
+	const char *target = (const char *)r->text.data;
+
+	r->fields_end = r->text.len;
+	if (target[0] == '/' || (strcmp(target, "*") == 0 && r->parser.method == HTTP_OPTIONS))
+		target_split_path(r);
+	else if (target_split_url(r) != REQUEST_COMPLETE)
+		return REQUEST_BAD;
+	if (r->path)
+		r->path[strcspn(r->path, "?#")] = '\0';
+	return REQUEST_COMPLETE;
+}
+
+/* What http-parser lets pass, or would refuse only in the body. It does refuse several lengths, and a length together
+ * with chunks. */
+static enum request_result head_check(struct request *r)
+{
+	const http_parser *p = &r->parser;
+
+	if (p->http_major != 1)
+		return request_bad(r, "not HTTP/1.x");
+	if (p->method == HTTP_CONNECT)
+		return request_bad(r, "CONNECT");
+	if (r->hosts > 1 || (r->hosts == 0 && p->http_minor >= 1))
+		return request_bad(r, "not exactly one Host field");
+	if (r->encodings > 1 || (r->encodings == 1 && !(p->flags & F_CHUNKED)))
+		return request_bad(r, "a Transfer-Encoding that does not end in chunked");
+	if (r->encodings && p->http_minor == 0)
+		return request_bad(r, "Transfer-Encoding in HTTP/1.0");
+	return target_split(r);
+}
+
+static int on_headers_complete(http_parser *p)
+{
+	struct request *r = p->data;
+
+	if (item_end(r))
+		return -1;
+	r->result = (uint8_t)head_check(r);
+	return 1;
+}
+
+static const http_parser_settings request_settings = {
+	.on_url = on_url,
+	.on_header_field = on_name,
+	.on_header_value = on_value,
+	.on_headers_complete = on_headers_complete,
+};
+
+void request_init(struct request *r, uint32_t head_bytes_max)
+{
+	*r = (struct request){.head_bytes_max = head_bytes_max ? head_bytes_max : REQUEST_HEAD_BYTES_DEFAULT};
+	if (r->head_bytes_max > REQUEST_HEAD_BYTES_LIMIT)
+		r->head_bytes_max = REQUEST_HEAD_BYTES_LIMIT;
+	http_parser_init(&r->parser, HTTP_REQUEST);
+	r->parser.data = r;
+}
+
+void request_fini(struct request *r)
+{
+	vec_fini(&r->text);
+	*r = (struct request){.result = REQUEST_BAD};
+}
+
+/* How many of the bytes belong to the head, the empty line that ends it included; checks the line ends on the way,
+ * where http-parser is more generous than RFC 9112 sections 2.2 and 5.2. Fewer than `len` only when the head ends
+ * there, is bad or too large. *end says that it ends. */
+static size_t head_scan(struct request *r, const uint8_t *bytes, size_t len, bool *end)
+{
+	size_t i = 0;
+
+	while (i < len && !*end && r->result == REQUEST_NEED_MORE) {
+		uint8_t byte = bytes[i];
+
+		if (r->head_bytes == r->head_bytes_max) {
+			r->result = REQUEST_TOO_LARGE;
+			break;
+		}
+		i++;
+		r->head_bytes++;
+		if (byte == '\0') {
+			request_bad(r, "a NUL byte");
+		} else if ((r->last == '\r') != (byte == '\n')) {
+			request_bad(r, "a line that does not end in CR LF");
+		} else if (byte == '\n') {
+			*end = r->line_seen && r->line_bytes == 0;
+			r->line_seen = r->line_seen || r->line_bytes > 0;
+			r->line_bytes = 0;
+		} else if (byte != '\r') {
+			if (r->line_bytes == 0 && (byte == ' ' || byte == '\t'))
+				request_bad(r, "a line that begins with white space");
+			r->line_bytes++;
+		}
+		r->last = byte;
+	}
+	return i;
+}
+
+enum request_result request_input(struct request *r, const uint8_t *bytes, size_t len)
+{
+	bool end = false;
+	size_t head;
+
+	if (r->result != REQUEST_NEED_MORE || len == 0)
+		return (enum request_result)r->result;
+	head = head_scan(r, bytes, len, &end);
+	if (r->result != REQUEST_NEED_MORE)
+		return (enum request_result)r->result;
+	http_parser_execute(&r->parser, &request_settings, (const char *)bytes, head);
+	if (r->result != REQUEST_NEED_MORE)
+		return (enum request_result)r->result;
+	if (HTTP_PARSER_ERRNO(&r->parser) != HPE_OK)
+		return request_bad(r, http_errno_description(HTTP_PARSER_ERRNO(&r->parser)));
+	if (end)
+		return request_bad(r, "no request line");
+	return REQUEST_NEED_MORE;
+}
+
+const char *request_method(const struct request *r)
+{
+	return http_method_str((enum http_method)r->parser.method);
+}
+
+const char *request_path(const struct request *r)
+{
+	assert(r->result == REQUEST_COMPLETE);
+	return r->path ? r->path : "/";
+}
+
+const char *request_host(const struct request *r)
+{
+	assert(r->result == REQUEST_COMPLETE);
+	return (const char *)r->text.data + r->fields_end;
+}
+
+const char *request_header_next(const struct request *r, const char *name, size_t *cursor)
+{
+	size_t at = *cursor > r->fields ? *cursor : r->fields;
+
+	while (at < r->fields_end) {
+		const char *field = (const char *)r->text.data + at;
+		const char *value = field + strlen(field) + 1;
+
+		at = (size_t)(value - (const char *)r->text.data) + strlen(value) + 1;
+		if (strcasecmp(field, name) == 0) {
+			*cursor = at;
+			return value;
+		}
+	}
+	*cursor = at;
+	return NULL;
+}
+
+const char *request_cookie_next(const struct request *r, const char *name, struct request_cookie_cursor *cursor,
+				size_t *len)
+{
+	size_t name_len = strlen(name);
+
+	for (;;) {
+		const char *pair, *end;
+
+		if (!cursor->rest || *cursor->rest == '\0') {
+			cursor->rest = request_header_next(r, "cookie", &cursor->field);
+			if (!cursor->rest)
+				return NULL;
+		}
+		pair = cursor->rest + strspn(cursor->rest, " \t;");
+		end = pair + strcspn(pair, ";");
+		cursor->rest = end;
+		if (strncmp(pair, name, name_len) == 0 && pair[name_len] == '=') {
+			while (end > pair && (end[-1] == ' ' || end[-1] == '\t'))
+				end--;
+			*len = (size_t)(end - pair) - name_len - 1;
+			return pair + name_len + 1;
+		}
+	}
+}
+
+const char *request_reason(const struct request *r)
+{
+	return r->reason ? r->reason : "";
+}

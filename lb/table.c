@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "lb/table.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+_Static_assert(sizeof(struct table_entry) == 64, "an entry is one cache line");
+_Static_assert(sizeof(struct tuple) == 38, "tuples hash as bytes: no padding");
+
+#define LINE_BYTES _Alignof(struct table_entry)
+
+static void *records_new(size_t bytes)
+{
+	void *p = calloc(1, bytes); /* fresh pages: what is never used is never touched */
+
+	if (!p)
+		log_fatal("out of memory: a table of %zu bytes", bytes);
+	return p;
+}
+
+static uint32_t tuple_hash(const struct table *t, const struct tuple *tuple)
+{
+	return (uint32_t)hash_bytes(&t->key, tuple, sizeof *tuple);
+}
+
+static uint32_t flow_hash(const struct table *t, uint32_t flow)
+{
+	return (uint32_t)hash_bytes(&t->key, &flow, sizeof flow);
+}
+
+void table_init(struct table *t, uint32_t entries, const struct hash_key *key)
+{
+	uint32_t flows = 2 * entries + entries / 4 + 64;
+
+	assert(entries && entries <= TABLE_ENTRIES_MAX);
+	*t = (struct table){
+		.key = *key,
+		.entries_max = entries,
+		.flows_max = flows,
+		.entries_free = TABLE_NONE,
+		.flows_free = TABLE_NONE,
+	};
+	index_init(&t->by_tuple, entries);
+	index_init(&t->by_flow, flows);
+	t->entries_memory = records_new(entries * sizeof *t->entries + LINE_BYTES);
+	t->entries = (struct table_entry *)(((uintptr_t)t->entries_memory + LINE_BYTES - 1) & ~(LINE_BYTES - 1));
+	t->flows = records_new(flows * sizeof *t->flows);
+	for (unsigned i = 0; i < TABLE_LISTS; i++)
+		t->lists[i] = (struct table_list){TABLE_NONE, TABLE_NONE};
+}
+
+void table_fini(struct table *t)
+{
+	index_fini(&t->by_tuple);
+	index_fini(&t->by_flow);
+	free(t->entries_memory);
+	free(t->flows);
+	*t = (struct table){0};
+}
+
+uint32_t table_find(const struct table *t, const struct tuple *tuple)
+{
+	uint32_t hash = tuple_hash(t, tuple);
+	uint32_t cursor = 0;
+	uint32_t number;
+
+	while ((number = index_next(&t->by_tuple, hash, &cursor)) != INDEX_NONE)
+		if (tuple_equal(&t->entries[number].tuple, tuple))
+			return number;
+	return TABLE_NONE;
+}
+
+uint32_t table_flow_find(const struct table *t, uint32_t flow)
+{
+	uint32_t hash = flow_hash(t, flow);
+	uint32_t cursor = 0;
+	uint32_t number;
+
+	while ((number = index_next(&t->by_flow, hash, &cursor)) != INDEX_NONE)
+		if (t->flows[number].flow == flow)
+			return number;
+	return TABLE_NONE;
+}
+
+uint32_t table_insert(struct table *t, const struct tuple *tuple)
+{
+	uint32_t number = t->entries_free;
+
+	if (number != TABLE_NONE)
+		t->entries_free = t->entries[number].record;
+	else if (t->entries_fresh < t->entries_max)
+		number = t->entries_fresh++;
+	else
+		return TABLE_NONE;
+	t->entries[number] = (struct table_entry){.tuple = *tuple, .record = TABLE_NONE};
+	index_insert(&t->by_tuple, tuple_hash(t, tuple), number);
+	return number;
+}
+
+void table_remove(struct table *t, uint32_t entry)
+{
+	struct table_entry *e = &t->entries[entry];
+	uint32_t older;
+
+	for (uint32_t r = e->record; r != TABLE_NONE; r = older) {
+		older = t->flows[r].older;
+		t->flows[r].entry = TABLE_NONE;
+		t->flows[r].older = TABLE_NONE;
+	}
+	index_remove(&t->by_tuple, tuple_hash(t, &e->tuple), entry);
+	e->record = t->entries_free;
+	t->entries_free = entry;
+}
+
+uint32_t table_flow_insert(struct table *t, uint32_t entry, uint32_t flow)
+{
+	uint32_t *current = entry == TABLE_NONE ? NULL : &t->entries[entry].record;
+	uint32_t number = t->flows_free;
+
+	if (number != TABLE_NONE)
+		t->flows_free = t->flows[number].next;
+	else if (t->flows_fresh < t->flows_max)
+		number = t->flows_fresh++;
+	else
+		return TABLE_NONE;
+	t->flows[number] = (struct table_flow){
+		.flow = flow,
+		.entry = entry,
+		.older = current ? *current : TABLE_NONE,
+		.due = NSTIME_NEVER,
+		.list = TABLE_LIST_NONE,
+	};
+	if (current)
+		*current = number;
+	index_insert(&t->by_flow, flow_hash(t, flow), number);
+	return number;
+}
+
+/* Takes a record out of its entry's chain. */
+static void chain_unlink(struct table *t, struct table_entry *e, uint32_t record)
+{
+	uint32_t *link = &e->record;
+
+	while (*link != record)
+		link = &t->flows[*link].older;
+	*link = t->flows[record].older;
+}
+
+void table_flow_promote(struct table *t, uint32_t record)
+{
+	struct table_entry *e = &t->entries[t->flows[record].entry];
+
+	chain_unlink(t, e, record);
+	t->flows[record].older = e->record;
+	e->record = record;
+}
+
+void table_flow_remove(struct table *t, uint32_t record)
+{
+	struct table_flow *r = &t->flows[record];
+
+	if (r->entry != TABLE_NONE) {
+		struct table_entry *e = &t->entries[r->entry];
+
+		assert(e->record != record);
+		chain_unlink(t, e, record);
+	}
+	table_flow_schedule(t, record, TABLE_LIST_NONE, NSTIME_NEVER);
+	index_remove(&t->by_flow, flow_hash(t, r->flow), record);
+	r->next = t->flows_free;
+	t->flows_free = record;
+}
+
+static void list_unlink(struct table *t, struct table_flow *r)
+{
+	struct table_list *list = &t->lists[r->list];
+
+	*(r->prev == TABLE_NONE ? &list->head : &t->flows[r->prev].next) = r->next;
+	*(r->next == TABLE_NONE ? &list->tail : &t->flows[r->next].prev) = r->prev;
+	r->list = TABLE_LIST_NONE;
+}
+
+void table_flow_schedule(struct table *t, uint32_t record, uint8_t list, nstime due)
+{
+	struct table_flow *r = &t->flows[record];
+	struct table_list *l;
+
+	if (r->list != TABLE_LIST_NONE)
+		list_unlink(t, r);
+	r->due = due;
+	if (list == TABLE_LIST_NONE)
+		return;
+	l = &t->lists[list];
+	assert(l->tail == TABLE_NONE || t->flows[l->tail].due <= due);
+	r->list = list;
+	r->prev = l->tail;
+	r->next = TABLE_NONE;
+	*(l->tail == TABLE_NONE ? &l->head : &t->flows[l->tail].next) = record;
+	l->tail = record;
+}

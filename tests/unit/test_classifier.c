@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lb/classifier: decisions (C1.4, C2.1), repeated choices, answers, the time limit, bounds and counters. */
+#include "lb/classifier.h"
+#include "tests/lib/unit.h"
+
+#include <check.h>
+#include <string.h>
+
+#define HTTP_SERVICE 0
+#define NONE_SERVICE 1
+#define DEAD_SERVICE 2
+
+static const uint16_t images[] = {1, 2}, others[] = {3, 4, 5};
+
+static const struct classifier_rule_config http_rules[] = {
+	{.match = {.path = "/img/*"}, .to = images, .to_count = 2, .balance = POLICY_LEAST_CONNECTIONS},
+	{.match = {.host = "web"}, .to = others, .to_count = 3, .balance = POLICY_ROUND_ROBIN},
+};
+static const struct classifier_rule_config none_rules[] = {
+	{.match = {.path = "/img/*"}, .to = images, .to_count = 2},
+	{.to = others, .to_count = 3},
+};
+static const struct classifier_service_config services[] = {
+	{.name = "web", .protocol = CLASSIFIER_HTTP, .rules = http_rules, .rules_count = 2},
+	{.name = "raw", .protocol = CLASSIFIER_NONE, .rules = none_rules, .rules_count = 2},
+	{.name = "dead", .protocol = CLASSIFIER_NONE},
+};
+
+/* Events counted, and the fields of the last one. */
+struct events {
+	struct trace_sink sink;
+	unsigned counts[TRACE_EVENT_COUNT];
+	uint64_t device, candidates, status, rule;
+};
+
+static void events_emit(struct trace_sink *sink, nstime now, enum trace_event event, const struct trace_field *fields,
+			size_t count)
+{
+	struct events *e = sink->context;
+
+	(void)now;
+	e->counts[event]++;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(fields[i].name, "device") == 0)
+			e->device = fields[i].u64;
+		else if (strcmp(fields[i].name, "candidates") == 0)
+			e->candidates = fields[i].u64;
+		else if (strcmp(fields[i].name, "status") == 0)
+			e->status = fields[i].u64;
+		else if (strcmp(fields[i].name, "rule") == 0)
+			e->rule = fields[i].u64;
+	}
+}
+
+static struct events events;
+static const struct tuple tuple = {.remote_port = 1000, .local_port = 80};
+
+static struct classifier *make(uint32_t connections_max)
+{
+	struct classifier_config config = {
+		.services = services,
+		.services_count = sizeof services / sizeof *services,
+		.connections_max = connections_max,
+		.read_limit = 10 * NSTIME_S,
+		.trace = &events.sink,
+	};
+
+	events = (struct events){.sink = {.emit = events_emit, .context = &events}};
+	return classifier_new(&config);
+}
+
+static struct classifier_conn *open_http(struct classifier *c, nstime now)
+{
+	struct classifier_decision d;
+	struct classifier_conn *conn = classifier_open(c, HTTP_SERVICE, &tuple, c, now, &d);
+
+	ck_assert_ptr_nonnull(conn);
+	ck_assert_int_eq(d.verdict, CLASSIFIER_WAIT);
+	ck_assert_ptr_eq(classifier_conn_user(conn), c);
+	return conn;
+}
+
+static struct classifier_decision ask(struct classifier_conn *conn, const char *text)
+{
+	return classifier_data(conn, (const uint8_t *)text, strlen(text), 1);
+}
+
+START_TEST(decides_by_rule)
+{
+	struct classifier *c = make(0);
+	static const uint16_t round[] = {3, 4, 5, 3};
+	struct classifier_conn *conn[3];
+	struct classifier_decision d;
+
+	for (int i = 0; i < 3; i++) {
+		conn[i] = open_http(c, 0);
+		ck_assert_int_eq(ask(conn[i], "GET /img/a HTTP/1.1\r\nHost: w").verdict, CLASSIFIER_WAIT);
+		d = ask(conn[i], "eb\r\n\r\n");
+		ck_assert_int_eq(d.verdict, CLASSIFIER_DEVICE);
+		ck_assert_uint_eq(d.device, i % 2 ? 2 : 1);
+		ck_assert_uint_eq(d.rule, 0);
+		ck_assert_uint_eq(d.candidates, 2);
+		ck_assert_uint_eq(events.device, d.device);
+		ck_assert_uint_eq(events.candidates, 2);
+		ck_assert_int_eq(ask(conn[i], "more").device, d.device);
+	}
+	ck_assert_uint_eq(classifier_expiry(c), NSTIME_NEVER);
+	/* Devices 1 and 2 have 2 and 1 connections; a lost one gives its place back, one handed off keeps it. */
+	classifier_close(conn[0], false);
+	classifier_close(conn[1], true);
+	classifier_close(conn[2], false);
+	conn[0] = open_http(c, 0);
+	ck_assert_uint_eq(ask(conn[0], "GET /img/a HTTP/1.0\r\n\r\n").device, 1);
+	classifier_close(conn[0], false);
+	classifier_backend_connections(c, 1, 2);
+	conn[0] = open_http(c, 0);
+	ck_assert_uint_eq(ask(conn[0], "GET /img/a HTTP/1.0\r\n\r\n").device, 2);
+	classifier_close(conn[0], false);
+	for (int i = 0; i < 4; i++) {
+		conn[0] = open_http(c, 0);
+		d = ask(conn[0], "GET /other HTTP/1.1\r\nHost: web\r\n\r\n");
+		ck_assert_uint_eq(d.device, round[i]);
+		ck_assert_uint_eq(d.rule, 1);
+		ck_assert_uint_eq(events.rule, 1);
+		classifier_close(conn[0], true);
+	}
+	ck_assert_uint_eq(classifier_rule_chosen(c, HTTP_SERVICE, 0), 5);
+	ck_assert_uint_eq(classifier_rule_chosen(c, HTTP_SERVICE, 1), 4);
+	ck_assert_uint_eq(classifier_counters(c)->chosen, 9);
+	ck_assert_uint_eq(events.counts[TRACE_CLASSIFIER_OPEN], 9);
+	ck_assert_uint_eq(events.counts[TRACE_CLASSIFIER_CHOOSE], 9);
+	ck_assert_uint_eq(classifier_connections(c), 0);
+	classifier_free(c);
+}
+END_TEST
+
+START_TEST(chooses_again)
+{
+	struct classifier *c = make(0);
+	struct classifier_conn *conn = open_http(c, 0);
+	struct classifier_decision d;
+
+	classifier_backend_health(c, 4, false);
+	ck_assert_uint_eq(ask(conn, "GET / HTTP/1.1\r\nHost: WEB\r\n\r\n").device, 3);
+	d = classifier_choose_again(conn, 2);
+	ck_assert_int_eq(d.verdict, CLASSIFIER_DEVICE);
+	ck_assert_uint_eq(d.device, 5);
+	ck_assert_uint_eq(d.candidates, 1);
+	d = classifier_choose_again(conn, 3);
+	ck_assert_int_eq(d.verdict, CLASSIFIER_ANSWER);
+	ck_assert_uint_eq(d.status, 503);
+	ck_assert_uint_eq(events.status, 503);
+	ck_assert_uint_eq(classifier_conn_decision(conn).status, 503);
+	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_503], 1);
+	classifier_close(conn, false);
+	classifier_free(c);
+}
+END_TEST
+
+START_TEST(protocol_none)
+{
+	struct classifier *c = make(0);
+	struct classifier_decision d;
+	struct classifier_conn *conn = classifier_open(c, NONE_SERVICE, &tuple, NULL, 0, &d);
+
+	ck_assert_int_eq(d.verdict, CLASSIFIER_DEVICE);
+	ck_assert_uint_eq(d.device, 3);
+	ck_assert_uint_eq(d.rule, 1);
+	ck_assert_uint_eq(d.candidates, 3);
+	classifier_choose_again(conn, 0);
+	classifier_choose_again(conn, 0);
+	ck_assert_int_eq(classifier_choose_again(conn, 0).verdict, CLASSIFIER_ABORT);
+	classifier_close(conn, false);
+	conn = classifier_open(c, DEAD_SERVICE, &tuple, NULL, 0, &d);
+	ck_assert_int_eq(d.verdict, CLASSIFIER_ABORT);
+	classifier_close(conn, false);
+	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_503], 2);
+	classifier_free(c);
+}
+END_TEST
+
+START_TEST(answers)
+{
+	static const struct {
+		const char *text;
+		uint16_t status;
+	} cases[] = {
+		{"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n", 404},
+		{"\026\003\001", 400},
+		{"GET / HTTP/1.1\r\n\r\n", 400},
+	};
+	struct classifier *c = make(0);
+	struct classifier_conn *conn;
+	static char large[REQUEST_HEAD_BYTES_DEFAULT + 1];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct classifier_decision d;
+
+		conn = open_http(c, 0);
+		d = ask(conn, cases[i].text);
+		ck_assert_int_eq(d.verdict, CLASSIFIER_ANSWER);
+		ck_assert_uint_eq(d.status, cases[i].status);
+		ck_assert_uint_eq(events.status, cases[i].status);
+		classifier_close(conn, false);
+	}
+	conn = open_http(c, 0);
+	memset(large, 'a', sizeof large);
+	memcpy(large, "GET /", 5);
+	ck_assert_uint_eq(classifier_data(conn, (uint8_t *)large, sizeof large, 0).status, 431);
+	classifier_close(conn, false);
+	conn = open_http(c, 0);
+	ask(conn, "GET ");
+	ck_assert_uint_eq(classifier_eof(conn, 0).status, 400);
+	classifier_close(conn, false);
+	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_404], 1);
+	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_400], 3);
+	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_431], 1);
+	ck_assert_uint_eq(events.counts[TRACE_CLASSIFIER_ANSWER], 5);
+	ck_assert_uint_eq(classifier_expiry(c), NSTIME_NEVER);
+	ck_assert_str_eq(classifier_answer_text(404),
+			 "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	ck_assert_ptr_null(classifier_answer_text(200));
+	classifier_free(c);
+}
+END_TEST
+
+START_TEST(time_limit)
+{
+	struct classifier *c = make(0);
+	struct classifier_conn *a = open_http(c, 0), *b = open_http(c, 2 * NSTIME_S), *d = open_http(c, 4 * NSTIME_S);
+
+	ask(b, "GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+	ask(a, "GET / HTTP");
+	ck_assert_uint_eq(classifier_expiry(c), 10 * NSTIME_S);
+	ck_assert_ptr_null(classifier_expire(c, 10 * NSTIME_S - 1));
+	ck_assert_ptr_eq(classifier_expire(c, 10 * NSTIME_S), a);
+	ck_assert_ptr_null(classifier_expire(c, 10 * NSTIME_S));
+	ck_assert_uint_eq(classifier_conn_decision(a).status, 408);
+	ck_assert_uint_eq(ask(a, "/1.1\r\nHost: web\r\n\r\n").status, 408);
+	ck_assert_uint_eq(classifier_expiry(c), 14 * NSTIME_S);
+	classifier_close(d, false);
+	ck_assert_uint_eq(classifier_expiry(c), NSTIME_NEVER);
+	ck_assert_uint_eq(classifier_counters(c)->timeouts, 1);
+	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_408], 1);
+	classifier_close(a, false);
+	classifier_close(b, false);
+	classifier_free(c);
+}
+END_TEST
+
+START_TEST(bounded)
+{
+	struct classifier *c = make(2);
+	struct classifier_decision d;
+	struct classifier_conn *a = open_http(c, 0);
+
+	open_http(c, 0);
+	ck_assert_ptr_null(classifier_open(c, HTTP_SERVICE, &tuple, NULL, 0, &d));
+	ck_assert_uint_eq(classifier_counters(c)->refused, 1);
+	classifier_close(a, false);
+	open_http(c, 0);
+	ck_assert_uint_eq(classifier_connections(c), 2);
+	classifier_free(c);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("classifier");
+	TCase *tcase = tcase_create("classifier");
+
+	suite_add_tcase(suite, tcase);
+	tcase_add_test(tcase, decides_by_rule);
+	tcase_add_test(tcase, chooses_again);
+	tcase_add_test(tcase, protocol_none);
+	tcase_add_test(tcase, answers);
+	tcase_add_test(tcase, time_limit);
+	tcase_add_test(tcase, bounded);
+	return unit_run(suite);
+}

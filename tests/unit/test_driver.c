@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The migrator driver alone: order of what drains, and flows that end. */
+#include "handoff_cluster.h"
+
+START_TEST(drained_in_order)
+{
+	static const uint32_t seqs[] = {0xfffffff0, 24, 0xfffffff8, 0, 16, 8, 0, 24};
+	struct driver_config config = {.name = "d", .seed = 1, .address = {.v4 = device_address(5)}, .tunnel = tunnel};
+	struct blob_mapping m = {
+		.flow = 0x00010001, .generation = 1, .handoff = 1, .first = 2, .second = 5, .first_boot = 1};
+	struct conn_state s = {0}, got = {0};
+	struct tuple t = {
+		.remote = addr_v4(0xc6336401), .local = addr_v4(0xc6336450), .remote_port = 9, .local_port = 80};
+	struct endpoint_conn conn = {.tuple = t, .state = COPY_ACTIVE};
+	struct driver *d = driver_new(&config);
+	struct driver_action a;
+	enum driver_drop drop;
+	struct vec blob = {0};
+	uint32_t last = 0xffffff00;
+	const char *why;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof seqs / sizeof *seqs; i++) {
+		struct buf *b = packet_make(&t, TCP_FLAG_ACK, seqs[i]);
+		struct packet p;
+
+		packet_parse(&p, b);
+		ck_assert(packet_encapsulate(&p, b, &tunnel.v4, &config.address.v4, m.flow));
+		ck_assert_int_eq(driver_packet(d, b, 0, &drop), DRIVER_TAKEN);
+	}
+	ck_assert_int_eq(fake_migrate(NULL, &conn, 5, &s, 0), 0);
+	ck_assert_int_eq(blob_encode(&blob, &m, &s), 0);
+	ck_assert_int_eq(driver_blob(d, blob.data, blob.len, &m, &got, &why, 0), 0);
+	driver_flow_activate(d, m.flow, 0);
+	while (driver_output(d, &a)) {
+		struct packet p;
+
+		ck_assert_int_eq(a.kind, DRIVER_PACKET_TO_STACK);
+		ck_assert_int_eq(packet_parse(&p, a.packet), PACKET_TCP);
+		ck_assert(tuple_equal(&p.tuple, &t));
+		ck_assert_int_ge((int32_t)(p.seq - last), 0);
+		last = p.seq;
+		buf_free(a.packet);
+		n++;
+	}
+	ck_assert_uint_eq(n, sizeof seqs / sizeof *seqs);
+	vec_fini(&blob);
+	conn_state_fini(&s);
+	conn_state_fini(&got);
+	driver_free(d);
+}
+END_TEST
+
+/* A flow whose connection ended is delivered (TIME_WAIT answers) until its 4-tuple is somebody else's. */
+START_TEST(closed_flow_gives_way)
+{
+	struct driver_config config = {.name = "d", .seed = 1, .address = {.v4 = device_address(5)}, .tunnel = tunnel};
+	struct tuple t = {
+		.remote = addr_v4(0xc6336401), .local = addr_v4(0xc6336450), .remote_port = 9, .local_port = 80};
+	struct driver *d = driver_new(&config);
+	struct driver_holdings h;
+	struct driver_action a;
+
+	for (uint32_t n = 1; n <= 2; n++) {
+		struct blob_mapping m = {.flow = 0x00010000 + n,
+					 .generation = n,
+					 .handoff = n,
+					 .first = 2,
+					 .second = 5,
+					 .first_boot = 1};
+		struct endpoint_conn conn = {.tuple = t, .state = COPY_ACTIVE};
+		struct conn_state s = {0}, got = {0};
+		struct vec blob = {0};
+		enum driver_drop drop;
+		const char *why;
+		struct packet p;
+		struct buf *b;
+
+		ck_assert_int_eq(fake_migrate(NULL, &conn, 5, &s, 0), 0);
+		ck_assert_int_eq(blob_encode(&blob, &m, &s), 0);
+		ck_assert_int_eq(driver_blob(d, blob.data, blob.len, &m, &got, &why, 0), 0);
+		ck_assert_int_eq(driver_blob(d, blob.data, blob.len, &m, &got, &why, 0), E_EXISTS);
+		m.second = 6; /* not this device */
+		ck_assert_int_eq(driver_blob(d, blob.data, blob.len, &m, &got, &why, 0), E_REFUSED);
+		driver_flow_activate(d, 0x00010000 + n, 0);
+		driver_flow_close(d, 0x00010000 + n, 0);
+		b = packet_make(&t, TCP_FLAG_ACK, 1000);
+		packet_parse(&p, b);
+		ck_assert(packet_encapsulate(&p, b, &tunnel.v4, &config.address.v4, 0x00010001));
+		ck_assert_int_eq(driver_packet(d, b, 0, &drop), n == 1 ? DRIVER_DELIVER : DRIVER_TAKEN);
+		if (n == 1)
+			buf_free(b);
+		vec_fini(&blob);
+		conn_state_fini(&s);
+		conn_state_fini(&got);
+	}
+	ck_assert(driver_output(d, &a));
+	ck_assert_int_eq(a.kind, DRIVER_PACKET_TO_FORWARDER);
+	buf_free(a.packet);
+	driver_expire(d, 31 * NSTIME_S);
+	driver_holdings(d, &h);
+	ck_assert_uint_eq(h.flows, 0);
+	ck_assert_uint_eq(driver_expiry(d), NSTIME_NEVER);
+	driver_free(d);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("driver");
+	TCase *t = tcase_create("driver");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, drained_in_order);
+	tcase_add_test(t, closed_flow_gives_way);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The forwarder alone: who may prepare, what it answers, and nonsense. */
+#include "handoff_cluster.h"
+
+/* One message straight to a forwarder; the answers' types go to `got` (0 at the end), the last answer to *last. */
+static void ask_forwarder(struct forwarder *f, uint16_t from, const struct message *m, uint8_t got[4],
+			  struct message *last)
+{
+	uint8_t bytes[MESSAGE_LEN];
+	struct outbox_message *answer;
+	unsigned n = 0;
+
+	message_encode(m, bytes);
+	forwarder_message(f, from, 1, (uint8_t)m->type, bytes, sizeof bytes, 1);
+	memset(got, 0, 4);
+	while ((answer = outbox_get(forwarder_outbox(f)))) {
+		ck_assert_uint_lt(n, 3);
+		got[n++] = answer->type;
+		ck_assert_int_eq(message_decode(last, answer->type, answer->bytes.data, answer->bytes.len), 0);
+		outbox_message_free(answer);
+	}
+}
+
+/* From the classifier to one backend, and from there to another: the entry's owner is the one that may prepare. */
+START_TEST(owner_hands_on)
+{
+	struct forwarder *f = forwarder_new(&(struct forwarder_config){.name = "f", .seed = 1, .tunnel = tunnel});
+	struct message m = {.type = MESSAGE_PREPARE,
+			    .flow = 0x00020001,
+			    .generation = 5,
+			    .handoff = 1,
+			    .first = 2,
+			    .second = 4,
+			    .first_boot = 1,
+			    .second_boot = 1,
+			    .tuple = {.remote = addr_v4(0xc6336401),
+				      .local = addr_v4(0xc6336450),
+				      .remote_port = 9,
+				      .local_port = 80}};
+	struct message last;
+	uint32_t flow;
+	bool prepared;
+	uint8_t got[4];
+
+	for (uint16_t i = 2; i < DEVICES; i++) {
+		struct addr_pair a = {.v4 = device_address(i)};
+
+		if (i != 3)
+			ck_assert_int_eq(forwarder_device_add(f, i, &a, i == 2), 0);
+	}
+	ask_forwarder(f, 2, &m, got, &last);
+	ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_PREPARED, 0}), 2);
+	m.type = MESSAGE_READY;
+	ask_forwarder(f, 4, &m, got, &last);
+	ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_COMMITTED, MESSAGE_COMMITTED, 0}), 3);
+	ask_forwarder(f, 4, &m, got, &last); /* as often as asked */
+	ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_COMMITTED, 0}), 2);
+	m.type = MESSAGE_ABORT;
+	ask_forwarder(f, 2, &m, got, &last);
+	ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_COMMITTED, 0}), 2);
+
+	/* The classifier is not the owner any more; the owner is, but must go forward in generations. */
+	m = (struct message){.type = MESSAGE_PREPARE,
+			     .flow = 0x00020002,
+			     .generation = 6,
+			     .handoff = 2,
+			     .first = 2,
+			     .second = 5,
+			     .first_boot = 1,
+			     .second_boot = 1,
+			     .tuple = m.tuple};
+	ask_forwarder(f, 2, &m, got, &last);
+	ck_assert_int_eq(last.reason, MESSAGE_REASON_OWNER);
+	m.first = 4;
+	m.flow++;
+	m.generation = 5;
+	ask_forwarder(f, 4, &m, got, &last);
+	ck_assert_int_eq(last.reason, MESSAGE_REASON_GENERATION);
+	m.flow++;
+	m.generation = 7;
+	ask_forwarder(f, 4, &m, got, &last);
+	ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_PREPARED, 0}), 2);
+	ck_assert_uint_eq(forwarder_owner(f, &m.tuple, &flow, &prepared), 4);
+	ck_assert(prepared && flow == 0x00020001);
+
+	/* The new device restarts: the old one owns it again, under its own identifier. */
+	forwarder_peer_restarted(f, 5, 2, 2);
+	ck_assert_uint_eq(forwarder_outbox(f)->count, 2);
+	ck_assert_uint_eq(forwarder_outbox(f)->head->type, MESSAGE_ABORTED);
+	outbox_clear(forwarder_outbox(f));
+	ck_assert_uint_eq(forwarder_owner(f, &m.tuple, &flow, &prepared), 4);
+	ck_assert(!prepared && flow == 0x00020001);
+
+	/* And hands it to a third; what is bounced with the first identifier finds it there. */
+	m = (struct message){.type = MESSAGE_PREPARE,
+			     .flow = 0x00020008,
+			     .generation = 8,
+			     .handoff = 3,
+			     .first = 4,
+			     .second = 6,
+			     .first_boot = 1,
+			     .second_boot = 1,
+			     .tuple = m.tuple};
+	ask_forwarder(f, 4, &m, got, &last);
+	m.type = MESSAGE_READY;
+	ask_forwarder(f, 6, &m, got, &last);
+	ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_COMMITTED, MESSAGE_COMMITTED, 0}), 3);
+	{
+		struct buf *b = packet_make(&m.tuple, TCP_FLAG_ACK, 1000);
+		struct addr from = device_address(4);
+		struct forwarder_decision d;
+		struct packet p;
+
+		packet_parse(&p, b);
+		ck_assert(packet_encapsulate(&p, b, &from, &tunnel.v4, 0x00020001));
+		forwarder_packet(f, b, 3, &d);
+		ck_assert(d.verdict == FORWARDER_SEND && d.encapsulated && d.device == 6);
+		packet_parse(&p, b);
+		ck_assert_uint_eq(packet_flow(&p), 0x00020008);
+		ck_assert(packet_tcp_checksum_ok(&p, b));
+		buf_free(b);
+	}
+	forwarder_free(f);
+}
+END_TEST
+
+/* Messages of any kind about few connections, flows, generations, devices and boots, from anybody: most make no sense,
+ * and whatever is made of them goes again in time. */
+START_TEST(nonsense)
+{
+	struct forwarder *f =
+		forwarder_new(&(struct forwarder_config){.name = "f", .seed = 1, .tunnel = tunnel, .entries = 64});
+	struct forwarder_holdings h;
+	struct message pasts[8] = {0};
+	struct random_stream r;
+	nstime now = 0;
+
+	random_init(&r, (uint64_t)_i, "nonsense");
+	for (uint16_t i = 2; i < DEVICES; i++) {
+		struct addr_pair a = {.v4 = device_address(i)};
+
+		ck_assert_int_eq(forwarder_device_add(f, i, &a, i < BACKEND), 0);
+	}
+	for (unsigned step = 0; step < 100000; step++) {
+		struct message m = {
+			.type = (enum message_type)(1 + random_below(&r, MESSAGE_LAST)),
+			.flow = 0x00010001 + (uint32_t)random_below(&r, 4000),
+			.generation = 1 + step / 50 + (uint32_t)random_below(&r, 4),
+			.handoff = random_below(&r, 2),
+			.first = (uint16_t)(2 + random_below(&r, 5)),
+			.second = (uint16_t)(2 + random_below(&r, 5)),
+			.first_boot = 2 + step / 20000 - random_below(&r, 50) / 49,
+			.second_boot = 2 + step / 20000,
+			.tuple = {.remote = addr_v4(1),
+				  .local = addr_v4(2),
+				  .local_port = 80,
+				  .remote_port = (uint16_t)(1 + random_below(&r, 5))},
+		};
+		struct message *past = &pasts[random_below(&r, 8)];
+		uint16_t from;
+		struct buf *b;
+		struct addr address;
+		struct forwarder_decision d;
+		uint8_t bytes[MESSAGE_LEN];
+		struct packet p;
+
+		m.type = m.type == MESSAGE_BLOB ? MESSAGE_PREPARE : m.type;
+		if (past->type && random_below(&r, 4)) { /* another message about the same hand-off */
+			enum message_type type = m.type;
+
+			m = *past;
+			m.type = type;
+		} else if (m.type == MESSAGE_PREPARE) {
+			*past = m;
+		}
+		from = random_below(&r, 2) ? m.first : m.second;
+		b = packet_make(&m.tuple, (uint8_t)random_below(&r, 32), 1);
+		address = device_address(from);
+		message_encode(&m, bytes);
+		forwarder_message(f, from, from == m.first ? m.first_boot : m.second_boot, (uint8_t)m.type, bytes,
+				  sizeof bytes, now);
+		packet_parse(&p, b);
+		if (random_below(&r, 2))
+			packet_encapsulate(&p, b, &address, &tunnel.v4, m.flow);
+		forwarder_packet(f, b, now, &d);
+		buf_free(b);
+		outbox_clear(forwarder_outbox(f));
+		now += random_below(&r, 4) ? NSTIME_MS : random_below(&r, 5 * NSTIME_S);
+		forwarder_expire(f, now);
+		forwarder_holdings(f, &h);
+		ck_assert_uint_le(h.entries, 5);
+		ck_assert_uint_le(h.live, h.entries);
+	}
+	ck_assert_uint_gt(forwarder_counters(f)->prepared, 100);
+	ck_assert_uint_gt(forwarder_counters(f)->committed, 10);
+	while (forwarder_expiry(f) != NSTIME_NEVER) {
+		now = forwarder_expiry(f);
+		forwarder_expire(f, now);
+		outbox_clear(forwarder_outbox(f));
+	}
+	forwarder_holdings(f, &h);
+	ck_assert_uint_eq(h.entries + h.live + h.flows, 0);
+	forwarder_free(f);
+}
+END_TEST
+
+static struct addr addr6(uint8_t last)
+{
+	return (struct addr){.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = last}};
+}
+
+static struct buf *packet6_make(const struct tuple *t)
+{
+	struct buf *b = buf_alloc(64);
+	uint8_t *p = b->data, pseudo[40] = {[35] = 20, [39] = 6};
+	uint16_t sum;
+
+	b->len = 60;
+	memset(p, 0, b->len);
+	p[0] = 0x60;
+	p[5] = 20;
+	p[6] = 6;
+	memcpy(p + 8, t->remote.bytes, 16);
+	memcpy(p + 24, t->local.bytes, 16);
+	store_be16(p + 40, t->remote_port);
+	store_be16(p + 42, t->local_port);
+	p[52] = 0x50;
+	p[53] = TCP_FLAG_ACK;
+	memcpy(pseudo, p + 8, 32);
+	sum = (uint16_t)~checksum_add(checksum_sum(pseudo, sizeof pseudo), checksum_sum(p + 40, 20));
+	memcpy(p + 56, &sum, 2);
+	return b;
+}
+
+/* Through forwarder and driver and back to what it was; to a device without an IPv6 address nothing is handed off. */
+START_TEST(ipv6)
+{
+	struct addr_pair tunnel6 = {.v6 = addr6(254)}, first = {.v6 = addr6(2)}, second = {.v6 = addr6(4)};
+	struct addr_pair other = {.v4 = device_address(5)};
+	struct forwarder *f = forwarder_new(&(struct forwarder_config){.name = "f", .seed = 1, .tunnel = tunnel6});
+	struct driver *d =
+		driver_new(&(struct driver_config){.name = "d", .seed = 1, .tunnel = tunnel6, .address = second});
+	struct tuple t = {.remote = addr6(99), .local = addr6(80), .remote_port = 4000, .local_port = 80};
+	struct message m = {.type = MESSAGE_PREPARE,
+			    .flow = 0x00020001,
+			    .generation = 1,
+			    .handoff = 1,
+			    .first = 2,
+			    .second = 5,
+			    .first_boot = 1,
+			    .second_boot = 1,
+			    .tuple = t};
+	struct blob_mapping mapping = {
+		.flow = m.flow, .generation = 1, .handoff = 1, .first = 2, .second = 4, .first_boot = 1};
+	struct buf *b = packet6_make(&t), *original = buf_clone(b);
+	struct endpoint_conn conn = {.tuple = t, .state = COPY_ACTIVE};
+	struct conn_state state = {0}, got_state = {0};
+	struct forwarder_decision decision;
+	struct vec blob = {0};
+	enum driver_drop drop;
+	struct message last;
+	const char *why;
+	uint8_t got[4];
+
+	ck_assert_int_eq(forwarder_device_add(f, 2, &first, true), 0);
+	ck_assert_int_eq(forwarder_device_add(f, 4, &second, false), 0);
+	ck_assert_int_eq(forwarder_device_add(f, 5, &other, false), 0);
+	ask_forwarder(f, 2, &m, got, &last);
+	ck_assert_int_eq(last.reason, MESSAGE_REASON_DEVICE);
+	m.second = 4;
+	m.generation = 2;
+	m.flow++;
+	mapping.flow = m.flow;
+	ask_forwarder(f, 2, &m, got, &last);
+	ck_assert_int_eq(got[0], MESSAGE_PREPARED);
+	forwarder_packet(f, b, 1, &decision);
+	ck_assert(decision.verdict == FORWARDER_SEND && decision.encapsulated && decision.device == 4);
+	ck_assert_uint_eq(b->len, original->len);
+
+	ck_assert_int_eq(fake_migrate(NULL, &conn, 4, &state, 0), 0);
+	ck_assert_int_eq(blob_encode(&blob, &mapping, &state), 0);
+	ck_assert_int_eq(driver_blob(d, blob.data, blob.len, &mapping, &got_state, &why, 0), 0);
+	driver_flow_activate(d, m.flow, 0);
+	ck_assert_int_eq(driver_packet(d, b, 1, &drop), DRIVER_DELIVER);
+	ck_assert_mem_eq(b->data, original->data, original->len);
+	buf_free(b);
+	buf_free(original);
+	vec_fini(&blob);
+	conn_state_fini(&state);
+	conn_state_fini(&got_state);
+	driver_free(d);
+	forwarder_free(f);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("forwarder");
+	TCase *t = tcase_create("forwarder");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, owner_hands_on);
+	tcase_add_test(t, ipv6);
+	tcase_add_loop_test(t, nonsense, 0, 3);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
