@@ -3,6 +3,7 @@
 # test is counted.
 
 UNIT_TESTS = \
+	tests/unit/test_apps \
 	tests/unit/test_base_addr \
 	tests/unit/test_base_buf \
 	tests/unit/test_base_checksum \
@@ -12,6 +13,7 @@ UNIT_TESTS = \
 	tests/unit/test_base_random \
 	tests/unit/test_blob \
 	tests/unit/test_blob_fields \
+	tests/unit/test_body \
 	tests/unit/test_classifier \
 	tests/unit/test_courier \
 	tests/unit/test_courier_hostile \

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The applications that listen on a node: an HTTP server, an echo server and a sink.
+ *
+ * They run on stack/socket.h alone and cannot tell an accepted connection from an infused one. node/node.c pulls
+ * sock_next_ready() and gives each socket to its owner (struct sock_owner, below). Memory is bounded per connection; a
+ * slow reader is waited for (short sock_send), what is not read stays in the stack and closes its window. They have no
+ * timers. The clients are in node/client.h.
+ *
+ * HTTP: 1.1 with keep-alive and pipelining (replies in order), and 1.0; request bodies by Content-Length or chunked;
+ * HEAD; 100-continue; a half-closed client gets its whole reply; a request that cannot be parsed is answered 400. Every
+ * other request is answered 200 with a seeded body (node/body.h), whose key is body_key(seed, target), the target being
+ * what stands in the request line, query included: any node of a run gives the same bytes. Header fields:
+ *   request   Baton-Reply: BYTES     length of the reply's body; APP_REPLY_BYTES_DEFAULT without it
+ *             Baton-Chunked: 1       reply in chunks
+ *             Baton-Body: KEY        16 hex digits: the request's body is this stream; verified, 400 when it is not
+ *   response  Baton-Key: KEY         16 hex digits: the stream that the reply's body is
+ * Echo: returns every byte, then ends its side when the peer does.
+ * Sink: reads to the end. A stream that begins with SINK_MAGIC is a preamble (magic, 8 bytes key, 8 bytes length of the
+ * rest, network byte order) and a seeded body, which is verified; one that is wrong is reset. */
+#ifndef BATON_NODE_APP_H
+#define BATON_NODE_APP_H
+
+#include "stack/socket.h"
+
+#include <stdint.h>
+
+#define APP_REPLY_BYTES_DEFAULT 1024U
+#define APP_REPLY_BYTES_MAX     (UINT64_C(1) << 40)
+
+#define SINK_MAGIC          "baton-s1"
+#define SINK_MAGIC_BYTES    8U
+#define SINK_PREAMBLE_BYTES 24U
+
+/* Who is told when a socket is ready; sock_user() of every socket of a node is one. The first member of its owner's
+ * struct. `ready` is SOCK_* bits as sock_next_ready gave them; the owner may close k and may free itself. */
+struct sock_owner {
+	void (*ready)(struct sock_owner *owner, struct sock *k, unsigned ready, nstime now);
+};
+
+enum app_type { APP_TYPE_HTTP, APP_TYPE_ECHO, APP_TYPE_SINK };
+
+struct app_counters {
+	uint64_t connections; /* accepted */
+	uint64_t requests;    /* HTTP: replies begun with 200; echo, sink: streams read to their end */
+	uint64_t bytes_in;    /* of bodies and streams */
+	uint64_t bytes_out;
+	uint64_t corrupted; /* bodies or streams that were not what they said */
+	uint64_t bad_requests;
+	uint64_t errors; /* connections reset, timed out, or cut short within a request or stream */
+};
+
+struct app;
+
+/* Listens on address:port (family 0: any; a VIP is given by its address). NULL when the port is taken or the stack is
+ * full. The stack outlives all calls but app_free. */
+struct app *app_new(enum app_type type, struct stack *stack, struct addr address, uint16_t port, uint64_t seed);
+
+/* Frees the application with its connections' memory. It touches no socket (a node that crashes sends nothing): the
+ * stack is freed with it, before or after. NULL is allowed. */
+void app_free(struct app *a);
+
+const struct app_counters *app_counters(const struct app *a);
+
+/* Connections open now (I5). */
+uint64_t app_connections(const struct app *a);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the listening applications share. Not for others. */
+#ifndef BATON_NODE_APP_INTERNAL_H
+#define BATON_NODE_APP_INTERNAL_H
+
+#include "node/app.h"
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+/* One accepted connection: the first member of the application's own. Zero-initialised but for this. */
+struct app_conn {
+	struct sock_owner owner;
+	struct app *app;
+	LIST_ENTRY(app_conn) link;
+};
+
+/* One kind of application. */
+struct app_class {
+	size_t conn_bytes;
+	void (*ready)(struct sock_owner *owner, struct sock *k, unsigned ready, nstime now);
+	void (*open)(struct app_conn *conn); /* may be NULL */
+	void (*fini)(struct app_conn *conn); /* frees what the connection holds beyond itself; may be NULL */
+};
+
+extern const struct app_class app_http_class, app_echo_class, app_sink_class;
+
+struct app {
+	struct sock_owner owner; /* of the listener */
+	const struct app_class *class;
+	struct sock *listener;
+	uint64_t seed;
+	struct app_counters counters;
+	uint64_t connections;
+	LIST_HEAD(, app_conn) conns;
+};
+
+/* Closes (or aborts) the socket and frees the connection. */
+void app_conn_close(struct app_conn *conn, struct sock *k, nstime now);
+void app_conn_abort(struct app_conn *conn, struct sock *k, nstime now);
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "node/client.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "node/body.h"
+#include "node/client_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const failure_texts[CLIENT_FAILURE_COUNT] = {
+	[CLIENT_COMPLETED] = "done",      [CLIENT_RESET] = "reset",         [CLIENT_TIMEOUT] = "timeout",
+	[CLIENT_REFUSED] = "refused",     [CLIENT_NO_SOCKET] = "no-socket", [CLIENT_SHORT] = "short",
+	[CLIENT_CORRUPTED] = "corrupted", [CLIENT_MALFORMED] = "malformed", [CLIENT_BAD_STATUS] = "bad-status",
+};
+
+static const char *const kind_texts[] = {
+	[CLIENT_HTTP] = "http",
+	[CLIENT_ECHO] = "echo",
+	[CLIENT_BULK] = "bulk",
+};
+
+struct client *client_new(struct stack *stack, uint64_t seed, struct trace_sink *trace)
+{
+	struct client *c = calloc(1, sizeof *c);
+
+	if (!c)
+		log_fatal("out of memory: client");
+	c->stack = stack;
+	c->seed = seed;
+	c->trace = trace;
+	LIST_INIT(&c->conns);
+	STAILQ_INIT(&c->ended);
+	return c;
+}
+
+static void work_free(struct client_work *w)
+{
+	vec_fini(&w->head);
+	free(w);
+}
+
+static void conn_free(struct client_conn *conn)
+{
+	struct client_work *w;
+
+	while ((w = STAILQ_FIRST(&conn->queue))) {
+		STAILQ_REMOVE_HEAD(&conn->queue, next);
+		work_free(w);
+	}
+	LIST_REMOVE(conn, link);
+	free(conn);
+}
+
+void client_free(struct client *c)
+{
+	struct client_conn *conn;
+	struct client_work *w;
+
+	if (!c)
+		return;
+	while ((conn = LIST_FIRST(&c->conns)))
+		conn_free(conn);
+	while ((w = STAILQ_FIRST(&c->ended))) {
+		STAILQ_REMOVE_HEAD(&c->ended, next);
+		work_free(w);
+	}
+	free(c);
+}
+
+/* The first work of a connection ended. */
+static void work_end(struct client_conn *conn, enum client_failure failure, nstime now)
+{
+	struct client *c = conn->client;
+	struct client_work *w = STAILQ_FIRST(&conn->queue);
+	struct client_outcome *o = &w->outcome;
+
+	STAILQ_REMOVE_HEAD(&conn->queue, next);
+	STAILQ_INSERT_TAIL(&c->ended, w, next);
+	vec_fini(&w->head);
+	c->pending--;
+	o->failure = failure;
+	o->reason = failure_texts[failure];
+	o->bytes_sent = conn->sender.offset;
+	o->ended = now;
+	if (failure == CLIENT_COMPLETED)
+		TRACE(c->trace, now, TRACE_REQUEST_DONE, TF_U64("request", o->request), TF_U64("sent", o->bytes_sent),
+		      TF_U64("received", o->bytes_received), TF_U64("duration_ns", now - o->started));
+	else
+		TRACE(c->trace, now, TRACE_REQUEST_FAIL, TF_U64("request", o->request), TF_TEXT("reason", o->reason),
+		      TF_U64("sent", o->bytes_sent), TF_U64("received", o->bytes_received));
+}
+
+/* The stream that a request sends: its own, and another on each connection and node. */
+static uint64_t work_key(const struct client_conn *conn, const struct client_work *w)
+{
+	struct tuple tuple = sock_tuple(conn->sock);
+	uint8_t name[sizeof w->outcome.request + sizeof tuple];
+
+	memcpy(name, &w->outcome.request, sizeof w->outcome.request);
+	memcpy(name + sizeof w->outcome.request, &tuple, sizeof tuple);
+	return body_key(conn->client->seed, name, sizeof name);
+}
+
+static void work_begin(struct client_conn *conn, struct client_work *w, nstime now)
+{
+	struct tuple tuple = sock_tuple(conn->sock);
+
+	conn->sent = conn->replied = false;
+	w->body_key = work_key(conn, w);
+	conn->sender = (struct sender){0};
+	if (conn->kind == CLIENT_HTTP)
+		client_http_begin(conn, w);
+	else
+		client_stream_begin(conn, w);
+	conn->sender.head = w->head.data;
+	conn->sender.head_bytes = w->head.len;
+	conn->sender.key = w->body_key;
+	conn->sender.total = w->body_bytes;
+	TRACE(conn->client->trace, now, TRACE_REQUEST_START, TF_U64("request", w->outcome.request),
+	      TF_TEXT("kind", kind_texts[conn->kind]), TF_TUPLE("tuple", &tuple));
+}
+
+static void conn_disconnect(struct client_conn *conn, bool abort, nstime now)
+{
+	if (!conn->sock)
+		return;
+	if (abort)
+		sock_abort(conn->sock, now);
+	else
+		sock_close(conn->sock, now);
+	conn->sock = NULL;
+	conn->connected = conn->shut = false;
+	conn->client->connections--;
+}
+
+/* Sees that the first work of the queue is being done, on a new socket where there is none; frees a connection that has
+ * nothing to do and gets no more. True when work can go on at once. */
+static bool conn_begin(struct client_conn *conn, nstime now)
+{
+	struct client_work *w;
+
+	while ((w = STAILQ_FIRST(&conn->queue))) {
+		if (!conn->sock) {
+			conn->sock = sock_connect(conn->client->stack, conn->address, conn->port, &conn->owner, now);
+			if (!conn->sock) {
+				conn->sender = (struct sender){0};
+				work_end(conn, CLIENT_NO_SOCKET, now);
+				continue;
+			}
+			sock_nodelay(conn->sock,
+				     true); /* a request's last segment does not wait for an acknowledgement */
+			conn->client->connections++;
+		}
+		work_begin(conn, w, now);
+		return conn->connected;
+	}
+	if (conn->group == 0) {
+		conn_disconnect(conn, false, now);
+		conn_free(conn);
+	}
+	return false;
+}
+
+/* Sends what fits for the first work. False when the socket says it is over. */
+static bool conn_send(struct client_conn *conn, const struct client_work *w, nstime now)
+{
+	int err;
+
+	if (conn->sent)
+		return true;
+	err = sender_run(&conn->sender, conn->sock);
+	if (!err) {
+		conn->sent = true;
+		conn->shut = w->half_close || conn->kind != CLIENT_HTTP;
+		if (conn->shut)
+			err = sock_shutdown_write(conn->sock, now);
+	}
+	sock_flush(conn->sock, now);
+	return !err || err == E_AGAIN;
+}
+
+/* The error a socket tells of. */
+static enum client_failure sock_failure(const struct sock *k)
+{
+	switch (sock_error(k)) {
+	case E_TIMEOUT:
+		return CLIENT_TIMEOUT;
+	case E_REFUSED:
+		return CLIENT_REFUSED;
+	default:
+		return CLIENT_RESET;
+	}
+}
+
+/* The socket broke, or the server ended an idle connection. What is queued goes on over another. */
+static void conn_broken(struct client_conn *conn, enum client_failure failure, bool abort, nstime now)
+{
+	conn_disconnect(conn, abort, now);
+	if (!STAILQ_EMPTY(&conn->queue))
+		work_end(conn, failure, now);
+	conn_begin(conn, now);
+}
+
+/* Does what can be done now for the first work of a connected socket. True when that ended and the next can go on. */
+static bool conn_work(struct client_conn *conn, unsigned ready, nstime now)
+{
+	struct client_work *w = STAILQ_FIRST(&conn->queue);
+	enum client_failure failure = CLIENT_COMPLETED;
+	bool keep_alive = false, was_shut = conn->shut;
+	enum client_progress progress;
+
+	if (!conn_send(conn, w, now)) {
+		conn_broken(conn, CLIENT_RESET, true, now);
+		return false;
+	}
+	if (conn->kind == CLIENT_HTTP)
+		progress = client_http_read(conn, w, now, &failure, &keep_alive);
+	else
+		progress = client_stream_read(conn, w, now, &failure);
+	if (progress == CLIENT_GOES_ON && conn->kind == CLIENT_BULK && was_shut && (ready & SOCK_DRAINED))
+		progress = CLIENT_DONE;
+	if (progress == CLIENT_GOES_ON)
+		return false;
+	/* A reply that is whole, though not 200, leaves a connection that is in order. */
+	if (progress == CLIENT_FAILED && !(failure == CLIENT_BAD_STATUS && conn->sent)) {
+		conn_broken(conn, failure, true, now);
+		return false;
+	}
+	if (!keep_alive || w->last)
+		conn_disconnect(conn, false, now);
+	work_end(conn, failure, now);
+	return conn_begin(conn, now);
+}
+
+static void client_ready(struct sock_owner *owner, struct sock *k, unsigned ready, nstime now)
+{
+	struct client_conn *conn = (struct client_conn *)owner;
+
+	if (ready & SOCK_ERROR) {
+		conn_broken(conn, sock_failure(k), false, now);
+		return;
+	}
+	if (ready & SOCK_CONNECTED)
+		conn->connected = true;
+	if (!conn->connected)
+		return;
+	if (STAILQ_EMPTY(&conn->queue)) {
+		if (sock_eof(k) || sock_unread(k) > 0)
+			conn_broken(conn, CLIENT_SHORT, false, now);
+		return;
+	}
+	while (conn_work(conn, ready, now))
+		;
+}
+
+static struct client_conn *conn_new(struct client *c, const struct client_spec *spec)
+{
+	struct client_conn *conn = calloc(1, sizeof *conn);
+
+	if (!conn)
+		log_fatal("out of memory: client connection");
+	conn->owner.ready = client_ready;
+	conn->client = c;
+	conn->address = spec->address;
+	conn->port = spec->port;
+	conn->kind = spec->kind;
+	conn->group = spec->kind == CLIENT_HTTP ? spec->group : 0;
+	STAILQ_INIT(&conn->queue);
+	LIST_INSERT_HEAD(&c->conns, conn, link);
+	return conn;
+}
+
+/* The connection of the spec's group, or a new one. */
+static struct client_conn *conn_for(struct client *c, const struct client_spec *spec)
+{
+	struct client_conn *conn;
+
+	if (spec->kind == CLIENT_HTTP && spec->group)
+		LIST_FOREACH(conn, &c->conns, link)
+	if (conn->group == spec->group)
+		return conn;
+	return conn_new(c, spec);
+}
+
+uint64_t client_start(struct client *c, const struct client_spec *spec, nstime now)
+{
+	struct client_work *w = calloc(1, sizeof *w);
+	struct client_conn *conn;
+	uint64_t request;
+	bool idle;
+
+	if (!w)
+		log_fatal("out of memory: client work");
+	w->last = spec->kind != CLIENT_HTTP || spec->group == 0 || spec->group_last;
+	w->body_bytes = spec->body_bytes;
+	if (spec->kind == CLIENT_HTTP && !client_http_compose(c, w, spec)) {
+		work_free(w);
+		return 0;
+	}
+	request = ++c->last_request;
+	c->pending++;
+	w->outcome = (struct client_outcome){
+		.request = request,
+		.kind = spec->kind,
+		.started = now,
+		.first_byte = NSTIME_NEVER,
+	};
+	conn = conn_for(c, spec);
+	if (w->last)
+		conn->group = 0;
+	idle = STAILQ_EMPTY(&conn->queue);
+	STAILQ_INSERT_TAIL(&conn->queue, w, next);
+	if (idle && conn_begin(conn, now))
+		while (conn_work(conn, 0, now))
+			;
+	return request;
+}
+
+bool client_outcome_next(struct client *c, struct client_outcome *out)
+{
+	struct client_work *w = STAILQ_FIRST(&c->ended);
+
+	if (!w)
+		return false;
+	STAILQ_REMOVE_HEAD(&c->ended, next);
+	*out = w->outcome;
+	work_free(w);
+	return true;
+}
+
+uint64_t client_pending(const struct client *c)
+{
+	return c->pending;
+}
+
+uint64_t client_connections(const struct client *c)
+{
+	return c->connections;
+}

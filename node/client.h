@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The applications that connect: HTTP, echo and bulk clients of one node, behind one interface.
+ *
+ * client_start() begins one piece of work; what became of it is pulled with client_outcome_next(). Every byte received
+ * is verified. HTTP: see node/app.h for the header fields; 1xx answers are skipped. Echo: sends a seeded body,
+ * half-closes, expects it back and then the end. Bulk: sends a preamble and a seeded body to a sink and closes; done
+ * when all is acknowledged. There is no time limit: a connection that fails is reported, one that hangs stays pending.
+ * Callers: node/, sim/traffic. */
+#ifndef BATON_NODE_CLIENT_H
+#define BATON_NODE_CLIENT_H
+
+#include "base/trace.h"
+#include "node/app.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLIENT_HEAD_BYTES_MAX 65536U /* of a request's head */
+
+enum client_kind { CLIENT_HTTP, CLIENT_ECHO, CLIENT_BULK };
+
+/* One piece of work. Pointers are borrowed for the call. */
+struct client_spec {
+	enum client_kind kind;
+	struct addr address;
+	uint16_t port;
+	uint64_t body_bytes; /* HTTP: of the request's body; echo, bulk: of the stream */
+	/* HTTP only: */
+	const char *method, *host, *path; /* NULL: "GET" ("POST" with a body), the address, "/" */
+	const char *const *headers;       /* "Name: value" */
+	size_t headers_count;
+	uint64_t reply_bytes; /* 0: the server's default */
+	bool chunked;         /* request body in chunks */
+	bool reply_chunked;   /* asks for a reply in chunks */
+	bool half_close;      /* ends the sending side behind the request; the connection serves no other request */
+	uint64_t group;       /* requests with the same group share a connection, one after the other; 0: its own */
+	bool group_last;      /* closes the group's connection behind this one; without it, it stays open */
+};
+
+enum client_failure {
+	CLIENT_COMPLETED,  /* none */
+	CLIENT_RESET,      /* the connection was reset */
+	CLIENT_TIMEOUT,    /* TCP gave up */
+	CLIENT_REFUSED,    /* the handshake was refused */
+	CLIENT_NO_SOCKET,  /* no port, route or socket left */
+	CLIENT_SHORT,      /* the stream ended early */
+	CLIENT_CORRUPTED,  /* bytes were not the expected ones, or too many */
+	CLIENT_MALFORMED,  /* the reply is no HTTP */
+	CLIENT_BAD_STATUS, /* the reply's status is not 200 */
+	CLIENT_FAILURE_COUNT
+};
+
+struct client_outcome {
+	uint64_t request; /* as client_start gave it */
+	enum client_kind kind;
+	enum client_failure failure;
+	const char *reason;      /* static text of failure: "done", "reset", ... */
+	uint16_t status;         /* HTTP: the reply's; 0 when none came */
+	uint64_t bytes_sent;     /* of the body or stream, taken by the stack */
+	uint64_t bytes_received; /* of the body or stream, verified */
+	nstime started;          /* client_start */
+	nstime first_byte;       /* of the reply; NSTIME_NEVER when none came */
+	nstime ended;
+};
+
+struct client;
+
+/* The stack outlives all calls but client_free. trace may be NULL. */
+struct client *client_new(struct stack *stack, uint64_t seed, struct trace_sink *trace);
+
+/* As app_free. Work that is pending is forgotten without an outcome. */
+void client_free(struct client *c);
+
+/* Starts or queues one piece of work and returns its number, counted from 1. What fails at once (no socket) is an
+ * outcome too. 0 when the spec is impossible: a head above CLIENT_HEAD_BYTES_MAX, or a line end in a text. */
+uint64_t client_start(struct client *c, const struct client_spec *spec, nstime now);
+
+/* The next outcome, in order of ending; false when there is none. */
+bool client_outcome_next(struct client *c, struct client_outcome *out);
+
+/* Work started and without an outcome, and connections that are open (I5). */
+uint64_t client_pending(const struct client *c);
+uint64_t client_connections(const struct client *c);
+
+#endif

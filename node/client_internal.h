@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the clients share. Not for others. */
+#ifndef BATON_NODE_CLIENT_INTERNAL_H
+#define BATON_NODE_CLIENT_INTERNAL_H
+
+#include "base/vec.h"
+#include "node/client.h"
+#include "node/sender.h"
+
+#include <http_parser.h>
+#include <sys/queue.h>
+
+/* One piece of work, queued on a connection; when it ended, queued as its outcome. */
+struct client_work {
+	STAILQ_ENTRY(client_work) next;
+	struct client_outcome outcome;
+	struct vec head;                 /* HTTP: all but the last lines; bulk: empty until it begins */
+	uint64_t body_bytes, body_key;   /* what is sent */
+	uint64_t reply_bytes, reply_key; /* HTTP: what is expected */
+	bool chunked, head_only, half_close, last;
+};
+
+/* One connection and the work it does, the first of which is being done. */
+struct client_conn {
+	struct sock_owner owner;
+	struct client *client;
+	LIST_ENTRY(client_conn) link;
+	struct addr address;
+	uint16_t port;
+	enum client_kind kind;
+	uint64_t group;    /* 0: takes no more work */
+	struct sock *sock; /* NULL: not connected */
+	STAILQ_HEAD(, client_work) queue;
+	struct sender sender;
+	bool sent, shut; /* the first work's message is queued; the sending side is ended */
+	bool connected;
+	http_parser parser; /* HTTP */
+	bool replied;       /* HTTP: the reply is complete */
+};
+
+struct client {
+	struct stack *stack;
+	uint64_t seed;
+	struct trace_sink *trace;
+	uint64_t last_request, pending, connections;
+	LIST_HEAD(, client_conn) conns; /* newest first */
+	STAILQ_HEAD(, client_work) ended;
+};
+
+/* What reading found. */
+enum client_progress { CLIENT_GOES_ON, CLIENT_DONE, CLIENT_FAILED };
+
+/* client_http.c: composes the head of a request; false when it is impossible. */
+bool client_http_compose(struct client *c, struct client_work *w, const struct client_spec *spec);
+
+/* Called when the first work of a connection begins: sets the sender. */
+void client_http_begin(struct client_conn *conn, struct client_work *w);
+void client_stream_begin(struct client_conn *conn, struct client_work *w);
+
+/* Reads what is there for the first work. FAILED sets *failure. DONE of HTTP sets *keep_alive. */
+enum client_progress client_http_read(struct client_conn *conn, struct client_work *w, nstime now,
+				      enum client_failure *failure, bool *keep_alive);
+enum client_progress client_stream_read(struct client_conn *conn, struct client_work *w, nstime now,
+					enum client_failure *failure);
+
+#endif

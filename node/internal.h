@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of node/ that make a node share. Not for others. */
+#ifndef BATON_NODE_INTERNAL_H
+#define BATON_NODE_INTERNAL_H
+
+#include "lb/endpoint.h"
+#include "node/node.h"
+#include "stack/socket.h"
+
+#include <sys/queue.h>
+
+#define NODE_APPS_MAX   64U
+#define ETHERNET_HEADER 14U
+#define IPV4_HEADER_MIN 20U
+#define UDP_HEADER      8U
+#define IP_PROTOCOL_TCP 6U
+#define IP_PROTOCOL_UDP 17U
+
+/* A hand-off message on its way: which tag to give back when the courier gives it up. */
+struct node_tag {
+	uint64_t message, tag;
+};
+
+struct node_saved_blob {
+	STAILQ_ENTRY(node_saved_blob) next;
+	uint32_t flow;
+	struct vec bytes;
+};
+
+struct node_ended {
+	STAILQ_ENTRY(node_ended) next;
+	struct node_handoff_end end;
+};
+
+struct role_classifier;
+
+struct node {
+	struct node_config config;
+	struct stack *stack;
+	struct mac macs[STACK_NETIFS_MAX];
+	unsigned netifs_count;
+	struct client *client;
+	struct app *apps[NODE_APPS_MAX];
+	size_t apps_count;
+
+	/* a member of a cluster */
+	const struct node_cluster *cluster; /* NULL: it is in none, and nothing below holds */
+	struct addr address;                /* cluster address */
+	int cluster_netif;
+	struct courier *courier;
+	struct node_tag *tags; /* ring of tags_capacity, from tags_head on */
+	size_t tags_head, tags_count, tags_capacity;
+
+	/* roles */
+	struct forwarder *forwarder;
+	struct role_classifier *classifier;
+	struct driver *driver;
+	struct migrator *migrator;
+	struct endpoint endpoint;
+
+	uint64_t drops[NODE_DROP_COUNT];
+	STAILQ_HEAD(, node_ended) ended;
+	STAILQ_HEAD(, node_saved_blob) blobs;
+};
+
+static inline struct addr_pair addr_pair_of(struct addr a)
+{
+	return a.family == 6 ? (struct addr_pair){.v6 = a} : (struct addr_pair){.v4 = a};
+}
+
+/* Counts and frees. */
+void node_drop(struct node *n, enum node_drop reason, struct buf *packet);
+
+/* The cluster address of a device, or NULL. */
+const struct addr *node_device_address(const struct node *n, uint16_t device);
+
+/* ---- cluster.c ---- */
+/* Looks at a frame below the stack. True: taken. */
+bool cluster_frame(struct node *n, unsigned netif, struct buf *frame, nstime now);
+
+/* Moves messages, packets and frames between courier, roles and stack. True when something moved. */
+bool cluster_pump(struct node *n, nstime now);
+
+/* Sends an IP packet to a device as it is (unchanged destination address, by the link alone). Takes ownership. */
+void cluster_send(struct node *n, uint16_t device, struct buf *packet, nstime now);
+
+/* ---- role_forwarder.c ---- */
+/* A packet for a VIP or the tunnel address; data at the IP header. Takes ownership. */
+void role_forwarder_packet(struct node *n, struct buf *packet, nstime now);
+
+/* ---- role_classifier.c ---- */
+void role_classifier_free(struct role_classifier *c);
+struct handoff *role_classifier_handoff(const struct role_classifier *c);
+struct classifier *role_classifier_mind(const struct role_classifier *c);
+/* A VIP's packet, not encapsulated; data at the IP header. Takes ownership. */
+void role_classifier_packet(struct node *n, struct buf *packet, nstime now);
+/* Pulls the hand-off machine's actions. True when there were any. */
+bool role_classifier_pump(struct node *n, nstime now);
+/* The courier gave up a message with this tag (0: none), or could not take it. */
+void role_classifier_message_failed(struct node *n, uint64_t tag, nstime now);
+void role_classifier_message(struct node *n, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,
+			     size_t len, nstime now);
+/* The courier has a session with this boot of a device; `restarted`: an earlier one ended. */
+void role_classifier_peer(struct node *n, uint16_t device, uint64_t boot, bool restarted, nstime now);
+nstime role_classifier_expiry(const struct role_classifier *c);
+void role_classifier_expire(struct node *n, nstime now);
+
+/* ---- role_backend.c ---- */
+/* A packet from the tunnel address; data at the IP header. Takes ownership. */
+void role_backend_packet(struct node *n, struct buf *packet, nstime now);
+bool role_backend_pump(struct node *n, nstime now);
+
+#endif

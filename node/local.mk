@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-3-Clause
+libnode_a_SOURCES = \
+	node/app.c \
+	node/app.h \
+	node/app_echo.c \
+	node/app_http.c \
+	node/app_internal.h \
+	node/app_sink.c \
+	node/body.c \
+	node/body.h \
+	node/client.c \
+	node/client.h \
+	node/client_http.c \
+	node/client_internal.h \
+	node/client_stream.c \
+	node/cluster.c \
+	node/internal.h \
+	node/node.c \
+	node/node.h \
+	node/role_backend.c \
+	node/role_classifier.c \
+	node/role_forwarder.c \
+	node/sender.c \
+	node/sender.h

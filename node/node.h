@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A node: a stack, the balancer's parts that its roles ask for, and the applications on it.
+ *
+ * This is the glue between stack/ and lb/, which do not know each other. A frame that arrives is first looked at by the
+ * roles, below the stack (a forwarder takes the VIP's packets, a migrator driver takes encapsulated ones and blobs, the
+ * courier takes its datagrams); what is left is the stack's. After every call the node pumps: sockets, courier and
+ * hand-off machines are drained into each other until nothing moves; frames then wait in node_output. It knows no link
+ * and no scenario. Callers: sim/world, and whatever runs nodes in real time. */
+#ifndef BATON_NODE_NODE_H
+#define BATON_NODE_NODE_H
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/nstime.h"
+#include "base/trace.h"
+#include "lb/classifier.h"
+#include "lb/courier.h"
+#include "lb/driver.h"
+#include "lb/forwarder.h"
+#include "lb/handoff.h"
+#include "lb/migrator.h"
+#include "node/client.h"
+#include "stack/stack.h"
+
+/* One device of the cluster, as every other knows it. */
+struct node_device {
+	uint16_t id;         /* not 0 */
+	struct addr address; /* on the cluster's network */
+};
+
+struct node_vip {
+	struct addr address;
+	uint16_t port;
+};
+
+/* What all devices of one cluster agree on; outlives the nodes. */
+struct node_cluster {
+	struct node_device *devices;
+	size_t devices_count;
+	uint16_t forwarder; /* the device that owns the VIPs */
+	struct addr tunnel; /* its tunnel address */
+	uint8_t key[SEAL_KEY_LEN];
+	enum seal_cipher cipher;
+	struct node_vip *vips; /* one a service, in the order of `services` */
+	struct classifier_service_config *services;
+	size_t services_count;
+};
+
+struct node_config {
+	const char *name;         /* borrowed for the node's life */
+	uint16_t device;          /* its id in the cluster; 0 when it is in none */
+	uint64_t seed;            /* the run's */
+	uint64_t boot;            /* grows with every restart */
+	bool forwarding;          /* routes between its interfaces */
+	uint32_t connections_max; /* of the stack; 0: no limit */
+	bool keep_blobs;          /* for node_blob_next */
+	struct trace_sink *trace; /* borrowed; may be NULL */
+};
+
+struct node;
+
+struct node *node_new(const struct node_config *config, nstime now);
+void node_free(struct node *n); /* at once and silently, as a crash does; NULL is allowed */
+
+/* Interfaces are added through the node, which must know their MAC addresses too; routes and VIPs through its stack. */
+int node_netif_add(struct node *n, struct mac mac, struct addr address, uint8_t prefix_len);
+struct stack *node_stack(struct node *n);
+
+/* Makes the node a member of the cluster: it gets a courier on interface `netif`, with the node's cluster address
+ * there. Before the roles below. 0 or a negative enum err. */
+int node_cluster_join(struct node *n, const struct node_cluster *cluster, struct addr address, int netif);
+
+/* Roles. Limits of 0 are defaults. 0 or a negative enum err. */
+int node_forwarder_enable(struct node *n, const uint16_t *classifiers, size_t classifiers_count,
+			  uint32_t table_entries);
+int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count, uint32_t connections_max,
+			   uint32_t head_bytes_max);
+int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffer_bytes_max);
+
+/* An application that listens on address:port (family 0: any). */
+int node_app_listen(struct node *n, enum app_type type, struct addr address, uint16_t port);
+
+/* The clients that run on this node, made at the first call. */
+struct client *node_client(struct node *n);
+
+/* Starts the courier; after all roles are set. */
+void node_start(struct node *n, nstime now);
+
+/* A frame arrived on an interface. Takes ownership. */
+void node_input(struct node *n, unsigned netif, struct buf *frame, nstime now);
+
+/* The next frame to send on *netif, or NULL. Gives ownership. */
+struct buf *node_output(struct node *n, unsigned *netif);
+
+nstime node_expiry(const struct node *n);
+void node_expire(struct node *n, nstime now);
+
+/* Does what a call on the node's client or stack from outside left to be done; call after client_start. */
+void node_pump(struct node *n, nstime now);
+
+/* Why the node itself dropped packets that its stack never saw; the forwarder's and driver's reasons are in theirs. */
+#define NODE_DROP_LIST(X)                                                                                              \
+	X(HEADER, "header")   /* bad IP header or checksum */                                                          \
+	X(FOREIGN, "foreign") /* a VIP's packet at a node that is neither its forwarder nor a classifier */            \
+	X(RELAY, "relay")     /* a courier frame for an unknown device, or no frame at all */                          \
+	X(SPOOFED, "spoofed") /* the forwarder's tunnel address as source, from outside (RFC 2827) */
+
+enum node_drop {
+#define NODE_DROP_ENUM(id, text) NODE_DROP_##id,
+	NODE_DROP_LIST(NODE_DROP_ENUM)
+#undef NODE_DROP_ENUM
+		NODE_DROP_COUNT
+};
+
+const char *node_drop_name(enum node_drop reason);
+
+/* Counters of the parts; NULL where the node lacks the role. */
+const struct forwarder_counters *node_forwarder_counters(const struct node *n);
+const struct classifier_counters *node_classifier_counters(const struct node *n);
+const struct handoff_counters *node_handoff_counters(const struct node *n);
+const struct driver_counters *node_driver_counters(const struct node *n);
+const struct migrator_counters *node_migrator_counters(const struct node *n);
+const struct courier_counters *node_courier_counters(const struct node *n);
+const uint64_t *node_drops(const struct node *n); /* NODE_DROP_COUNT of them */
+
+/* The applications, in order of node_app_listen; NULL behind the last. */
+const struct app *node_app(const struct node *n, size_t index);
+
+/* The next hand-off of this first device that ended, oldest first. False when none is left. */
+struct node_handoff_end {
+	bool committed;
+	nstime latency;
+};
+bool node_handoff_next(struct node *n, struct node_handoff_end *end);
+
+/* The next blob that this first device sent, oldest first, when config.keep_blobs is set. The caller frees it with
+ * vec_fini. False when none is left. */
+bool node_blob_next(struct node *n, uint32_t *flow, struct vec *blob);
+
+/* Whether nothing is going on: no connection open, none being handed over, no request pending. */
+bool node_idle(struct node *n);
+
+#endif

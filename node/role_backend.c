@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The backend's role: the migrator driver below the stack, the connection migrator beside it. */
+#include "base/err.h"
+#include "node/internal.h"
+
+int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffer_bytes_max)
+{
+	const struct node_cluster *c = n->cluster;
+	n->driver = driver_new(&(struct driver_config){
+		.name = n->config.name,
+		.seed = n->config.seed,
+		.address = addr_pair_of(n->address),
+		.tunnel = addr_pair_of(c->tunnel),
+		.bytes_max = buffer_bytes_max,
+		.trace = n->config.trace,
+	});
+	n->migrator = migrator_new(&(struct migrator_config){.name = n->config.name,
+							     .seed = n->config.seed,
+							     .self = n->config.device,
+							     .boot = n->config.boot,
+							     .forwarder = c->forwarder,
+							     .connections_max = connections_max,
+							     .trace = n->config.trace},
+				   n->driver, &n->endpoint);
+	return 0;
+}
+
+void role_backend_packet(struct node *n, struct buf *packet, nstime now)
+{
+	enum driver_drop drop;
+	switch (driver_packet(n->driver, packet, now, &drop)) {
+	case DRIVER_NOT_OURS:
+	case DRIVER_DELIVER:
+		stack_input_ip(n->stack, packet, now);
+		break;
+	case DRIVER_TAKEN:
+		break;
+	case DRIVER_DROP: /* counted by its reason there */
+		buf_free(packet);
+		break;
+	}
+}
+
+bool role_backend_pump(struct node *n, nstime now)
+{
+	struct driver_action a;
+	bool moved = false;
+	while (driver_output(n->driver, &a)) {
+		moved = true;
+		switch (a.kind) {
+		case DRIVER_PACKET_TO_STACK:
+			stack_input_ip(n->stack, a.packet, now);
+			break;
+		case DRIVER_PACKET_TO_FORWARDER:
+			if (n->forwarder)
+				role_forwarder_packet(n, a.packet, now);
+			else
+				cluster_send(n, n->cluster->forwarder, a.packet, now);
+			break;
+		}
+	}
+	return moved;
+}

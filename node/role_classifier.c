@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The classifier's role: accepts connections in its own stack, lets lb/classifier read them, and has lb/handoff move
+ * them.
+ *
+ * One struct reading follows a connection from accept to its end here. While it is being read its bytes are only looked
+ * at, never consumed, so that they travel with it. */
+#include "base/err.h"
+#include "base/log.h"
+#include "node/internal.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_CHUNK_BYTES 4096U
+#define BACKEND_PAUSE_NS (1 * NSTIME_S) /* a backend that failed a hand-off is not chosen for so long */
+#define UNHEARD_MAX      3U             /* tries of one device while the forwarder does not answer */
+#define PARKED_MAX_NS    (3 * NSTIME_S) /* a connection waits so long for a backend the courier has not met yet */
+
+enum reading_state {
+	READING, /* until there is a decision */
+	PARKED,  /* decided; the courier has no session with the device yet */
+	HANDING, /* lb/handoff has it */
+};
+
+struct reading {
+	struct sock_owner owner;
+	struct role_classifier *role;
+	TAILQ_ENTRY(reading) next; /* of all; of the parked ones while PARKED */
+	struct sock *sock;
+	struct classifier_conn *conn;
+	enum reading_state state;
+	uint16_t device; /* chosen */
+	size_t seen;     /* unread bytes that the classifier was shown */
+	nstime parked_until;
+	int handoff; /* number */
+	unsigned unheard; /* hand-offs in a row that the forwarder did not answer */
+};
+
+TAILQ_HEAD(reading_list, reading);
+
+struct listener {
+	struct sock_owner owner;
+	struct role_classifier *role;
+	size_t service;
+};
+
+struct paused {
+	uint16_t device;
+	nstime until;
+};
+
+struct role_classifier {
+	struct node *node;
+	struct classifier *mind;
+	struct handoff *handoff;
+	struct listener *listeners;
+	struct reading_list all, parked;
+	struct reading **handing; /* by lb/handoff's number; NULL where there is none */
+	size_t handing_capacity;
+	struct paused *paused; /* in order of time */
+	size_t paused_count, paused_capacity;
+};
+
+struct handoff *role_classifier_handoff(const struct role_classifier *c)
+{
+	return c->handoff;
+}
+
+struct classifier *role_classifier_mind(const struct role_classifier *c)
+{
+	return c->mind;
+}
+
+static void reading_free(struct reading *r, bool handed_off)
+{
+	struct role_classifier *c = r->role;
+	TAILQ_REMOVE(r->state == PARKED ? &c->parked : &c->all, r, next);
+	classifier_close(r->conn, handed_off);
+	free(r);
+}
+
+/* Ends the connection here without a hand-off. */
+static void reading_abort(struct reading *r, nstime now)
+{
+	struct sock *k = r->sock;
+	reading_free(r, false);
+	sock_abort(k, now);
+}
+
+static void reading_answer(struct reading *r, uint16_t status, nstime now)
+{
+	struct sock *k = r->sock;
+	const char *text = classifier_answer_text(status);
+	reading_free(r, false);
+	sock_consume(k, sock_unread(k), now);
+	sock_send(k, text, strlen(text)); /* a fresh connection's send buffer holds any of them */
+	sock_close(k, now);
+}
+
+static void reading_decide(struct reading *r, struct classifier_decision d, nstime now);
+
+static void backend_pause(struct role_classifier *c, uint16_t device, nstime now)
+{
+	for (size_t i = 0; i < c->paused_count; i++)
+		if (c->paused[i].device == device)
+			return;
+	if (c->paused_count == c->paused_capacity) {
+		c->paused_capacity = c->paused_capacity ? 2 * c->paused_capacity : 16;
+		c->paused = realloc(c->paused, c->paused_capacity * sizeof(*c->paused));
+		if (!c->paused)
+			log_fatal("out of memory for %zu devices", c->paused_capacity);
+	}
+	c->paused[c->paused_count++] = (struct paused){device, now + BACKEND_PAUSE_NS};
+	classifier_backend_health(c->mind, device, false);
+}
+
+static void backend_resume(struct role_classifier *c, uint16_t device)
+{
+	for (size_t i = 0; i < c->paused_count; i++) {
+		if (c->paused[i].device != device)
+			continue;
+		memmove(&c->paused[i], &c->paused[i + 1], (--c->paused_count - i) * sizeof(*c->paused));
+		break;
+	}
+	classifier_backend_health(c->mind, device, true);
+}
+
+static void reading_park(struct reading *r, nstime now)
+{
+	TAILQ_REMOVE(&r->role->all, r, next);
+	r->state = PARKED;
+	r->parked_until = now + PARKED_MAX_NS;
+	TAILQ_INSERT_TAIL(&r->role->parked, r, next);
+}
+
+static void reading_unpark(struct reading *r)
+{
+	TAILQ_REMOVE(&r->role->parked, r, next);
+	r->state = READING;
+	TAILQ_INSERT_TAIL(&r->role->all, r, next);
+}
+
+/* Notes that lb/handoff has the connection under this number. */
+static void reading_handing(struct reading *r, int number)
+{
+	struct role_classifier *c = r->role;
+	size_t capacity = c->handing_capacity ? c->handing_capacity : 64;
+	while ((size_t)number >= capacity)
+		capacity *= 2;
+	if (capacity != c->handing_capacity) {
+		c->handing = realloc(c->handing, capacity * sizeof(struct reading *));
+		if (!c->handing)
+			log_fatal("out of memory for %zu hand-offs", capacity);
+		memset(c->handing + c->handing_capacity, 0,
+		       (capacity - c->handing_capacity) * sizeof(struct reading *));
+		c->handing_capacity = capacity;
+	}
+	c->handing[number] = r;
+	r->handoff = number;
+	r->state = HANDING;
+}
+
+/* Moves the connection to the chosen device. */
+static void reading_hand(struct reading *r, nstime now)
+{
+	struct role_classifier *c = r->role;
+	struct node *n = c->node;
+	struct tuple t = sock_tuple(r->sock);
+	uint64_t boot = courier_peer_boot(n->courier, r->device);
+	if (!boot) {
+		reading_park(r, now);
+		return;
+	}
+	int number =
+		handoff_start(c->handoff, &n->endpoint, (struct endpoint_conn *)r->sock, &t, r->device, boot, 0, now);
+	if (number >= 0) {
+		reading_handing(r, number);
+		return;
+	}
+	/* Nothing changed: the connection cannot move (it ended, or a bound is reached), so it is answered here. */
+	if (sock_error(r->sock))
+		reading_abort(r, now);
+	else
+		reading_decide(r, classifier_give_up(r->conn, now), now);
+}
+
+static void reading_decide(struct reading *r, struct classifier_decision d, nstime now)
+{
+	switch (d.verdict) {
+	case CLASSIFIER_WAIT:
+		break;
+	case CLASSIFIER_DEVICE:
+		r->device = d.device;
+		reading_hand(r, now);
+		break;
+	case CLASSIFIER_ANSWER:
+		reading_answer(r, d.status, now);
+		break;
+	case CLASSIFIER_ABORT:
+		reading_abort(r, now);
+		break;
+	}
+}
+
+/* Shows the classifier what came since the last time. */
+static void reading_read(struct reading *r, nstime now)
+{
+	uint8_t chunk[READ_CHUNK_BYTES];
+	struct classifier_decision d = {.verdict = CLASSIFIER_WAIT};
+	while (d.verdict == CLASSIFIER_WAIT && r->seen < sock_unread(r->sock)) {
+		size_t len = sock_peek_copy(r->sock, r->seen, chunk, sizeof(chunk));
+		r->seen += len;
+		d = classifier_data(r->conn, chunk, len, now);
+	}
+	if (d.verdict == CLASSIFIER_WAIT && sock_peer_closed(r->sock))
+		d = classifier_eof(r->conn, now);
+	reading_decide(r, d, now);
+}
+
+static void reading_ready(struct sock_owner *owner, struct sock *k, unsigned ready, nstime now)
+{
+	struct reading *r = (struct reading *)owner;
+	if (ready & SOCK_ERROR) {
+		reading_free(r, false);
+		sock_close(k, now);
+	} else if (r->state == READING && (ready & SOCK_READABLE)) {
+		reading_read(r, now);
+	}
+}
+
+static void listener_ready(struct sock_owner *owner, struct sock *k, unsigned ready, nstime now)
+{
+	struct listener *l = (struct listener *)owner;
+	struct role_classifier *c = l->role;
+	struct sock *accepted;
+	(void)ready;
+	while ((accepted = sock_accept(k))) {
+		struct tuple t = sock_tuple(accepted);
+		struct classifier_decision d;
+		struct reading *r = calloc(1, sizeof(*r));
+		if (!r)
+			log_fatal("out of memory for a connection");
+		r->conn = classifier_open(c->mind, l->service, &t, r, now, &d);
+		if (!r->conn) {
+			free(r);
+			sock_abort(accepted, now);
+			continue;
+		}
+		handoff_tombstone_remove(c->handoff, &t);
+		r->owner.ready = reading_ready;
+		r->role = c;
+		r->sock = accepted;
+		sock_set_user(accepted, r);
+		TAILQ_INSERT_TAIL(&c->all, r, next);
+		if (d.verdict == CLASSIFIER_WAIT)
+			reading_read(r, now);
+		else
+			reading_decide(r, d, now);
+	}
+}
+
+int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count, uint32_t connections_max,
+			   uint32_t head_bytes_max)
+{
+	const struct node_cluster *cluster = n->cluster;
+	struct role_classifier *c = calloc(1, sizeof(*c));
+	if (!c)
+		log_fatal("out of memory for a classifier");
+	n->classifier = c;
+	c->node = n;
+	TAILQ_INIT(&c->all);
+	TAILQ_INIT(&c->parked);
+	c->mind = classifier_new(&(struct classifier_config){
+		.services = cluster->services,
+		.services_count = cluster->services_count,
+		.head_bytes_max = head_bytes_max,
+		.connections_max = connections_max,
+		.trace = n->config.trace,
+	});
+	c->handoff = handoff_new(&(struct handoff_config){
+		.name = n->config.name,
+		.seed = n->config.seed,
+		.self = n->config.device,
+		.boot = n->config.boot,
+		.forwarder = cluster->forwarder,
+		.address = addr_pair_of(n->address),
+		.tunnel = addr_pair_of(cluster->tunnel),
+		.flow_base = flow_base,
+		.flow_count = flow_count,
+		.trace = n->config.trace,
+	});
+	c->listeners = calloc(cluster->services_count + 1, sizeof(*c->listeners));
+	if (!c->listeners)
+		log_fatal("out of memory for listeners");
+	for (size_t i = 0; i < cluster->services_count; i++) {
+		c->listeners[i] = (struct listener){.owner.ready = listener_ready, .role = c, .service = i};
+		if (!sock_listen(n->stack, cluster->vips[i].address, cluster->vips[i].port, &c->listeners[i]))
+			return E_EXISTS;
+	}
+	return 0;
+}
+
+void role_classifier_free(struct role_classifier *c)
+{
+	if (!c)
+		return;
+	struct reading_list *lists[] = {&c->all, &c->parked};
+	for (size_t i = 0; i < 2; i++) {
+		struct reading *r, *next;
+		for (r = TAILQ_FIRST(lists[i]); r; r = next) {
+			next = TAILQ_NEXT(r, next);
+			free(r); /* its sockets end with the stack, the classifier's side just below */
+		}
+	}
+	classifier_free(c->mind);
+	handoff_free(c->handoff);
+	free(c->listeners);
+	free(c->handing);
+	free(c->paused);
+	free(c);
+}
+
+void role_classifier_packet(struct node *n, struct buf *packet, nstime now)
+{
+	if (handoff_packet(n->classifier->handoff, packet, now) == HANDOFF_NOT_MINE)
+		stack_input_ip(n->stack, packet, now);
+}
+
+static void ended_put(struct node *n, bool committed, nstime latency)
+{
+	struct node_ended *e = calloc(1, sizeof(*e));
+	if (!e)
+		log_fatal("out of memory for an outcome");
+	e->end = (struct node_handoff_end){.committed = committed, .latency = latency};
+	STAILQ_INSERT_TAIL(&n->ended, e, next);
+}
+
+/* Hands the frozen connection to a device; 0, or why not. */
+static int outcome_retry(struct node *n, struct reading *r, uint16_t device, nstime now)
+{
+	int err = handoff_retry(n->classifier->handoff, r->handoff, device, courier_peer_boot(n->courier, device), now);
+	if (!err)
+		r->device = device;
+	return err;
+}
+
+/* The connection is frozen and undecided: another device, or back to the stack. */
+static void outcome_again(struct node *n, struct reading *r, const struct handoff_outcome *o, nstime now)
+{
+	struct role_classifier *c = n->classifier;
+	if (o->unheard && r->unheard++ < UNHEARD_MAX && !outcome_retry(n, r, o->device, now))
+		return; /* it was the forwarder that did not answer: that is no reason to blame the device */
+	if (!o->unheard)
+		r->unheard = 0;
+	if (o->result == HANDOFF_ROLLED_BACK && !o->unheard)
+		backend_pause(c, o->device, now);
+	struct classifier_decision d = classifier_choose_again(r->conn, now);
+	while (d.verdict == CLASSIFIER_DEVICE) {
+		if (!outcome_retry(n, r, d.device, now))
+			return;
+		d = classifier_choose_again(r->conn, now);
+	}
+	handoff_thaw(c->handoff, r->handoff, now);
+	c->handing[r->handoff] = NULL;
+	r->state = READING;
+	reading_decide(r, d, now);
+}
+
+static void outcome_apply(struct node *n, const struct handoff_outcome *o, nstime now)
+{
+	struct reading *r = n->classifier->handing[o->number];
+	switch (o->result) {
+	case HANDOFF_COMMITTED:
+	case HANDOFF_FAILED:
+		ended_put(n, o->result == HANDOFF_COMMITTED, o->latency);
+		n->classifier->handing[o->number] = NULL;
+		reading_free(r, o->result == HANDOFF_COMMITTED);
+		break;
+	case HANDOFF_REJECTED:
+	case HANDOFF_ROLLED_BACK:
+		outcome_again(n, r, o, now);
+		break;
+	}
+}
+
+bool role_classifier_pump(struct node *n, nstime now)
+{
+	struct handoff_action a;
+	bool moved = false;
+	while (handoff_output(n->classifier->handoff, &a)) {
+		moved = true;
+		switch (a.kind) {
+		case HANDOFF_PACKET_TO_STACK:
+			stack_input_ip(n->stack, a.packet, now);
+			break;
+		case HANDOFF_PACKET_TO_FORWARDER:
+			if (n->forwarder)
+				role_forwarder_packet(n, a.packet, now);
+			else
+				cluster_send(n, n->cluster->forwarder, a.packet, now);
+			break;
+		case HANDOFF_OUTCOME:
+			outcome_apply(n, &a.outcome, now);
+			break;
+		}
+	}
+	return moved;
+}
+
+void role_classifier_message(struct node *n, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,
+			     size_t len, nstime now)
+{
+	struct message m;
+	if (type != MESSAGE_CLOSED)
+		handoff_message(n->classifier->handoff, from, from_boot, type, bytes, len, now);
+	else if (!message_decode(&m, type, bytes, len) && m.first == n->config.device && m.second == from &&
+		 m.first_boot == n->config.boot && m.second_boot == from_boot)
+		classifier_backend_connections(n->classifier->mind, from, -1);
+	role_classifier_pump(n, now); /* at once: a number is used again after its outcome */
+}
+
+void role_classifier_message_failed(struct node *n, uint64_t tag, nstime now)
+{
+	if (!n->classifier || !tag)
+		return;
+	handoff_message_failed(n->classifier->handoff, tag, now);
+	role_classifier_pump(n, now);
+}
+
+void role_classifier_peer(struct node *n, uint16_t device, uint64_t boot, bool restarted, nstime now)
+{
+	struct role_classifier *c = n->classifier;
+	struct reading *r, *next;
+	handoff_peer_restarted(c->handoff, device, boot, now);
+	role_classifier_pump(n, now);
+	if (restarted)
+		classifier_backend_connections(c->mind, device, -INT_MAX); /* they died with it */
+	else
+		backend_resume(c, device);
+	for (r = TAILQ_FIRST(&c->parked); r; r = next) {
+		next = TAILQ_NEXT(r, next);
+		if (r->device != device || !courier_peer_boot(n->courier, device))
+			continue;
+		reading_unpark(r);
+		reading_hand(r, now);
+	}
+}
+
+nstime role_classifier_expiry(const struct role_classifier *c)
+{
+	nstime at = nstime_min(classifier_expiry(c->mind), handoff_expiry(c->handoff));
+	if (!TAILQ_EMPTY(&c->parked))
+		at = nstime_min(at, TAILQ_FIRST(&c->parked)->parked_until);
+	if (c->paused_count)
+		at = nstime_min(at, c->paused[0].until);
+	return at;
+}
+
+void role_classifier_expire(struct node *n, nstime now)
+{
+	struct role_classifier *c = n->classifier;
+	struct classifier_conn *conn;
+	struct reading *r;
+	while (c->paused_count && c->paused[0].until <= now)
+		backend_resume(c, c->paused[0].device);
+	if (handoff_expiry(c->handoff) <= now)
+		handoff_expire(c->handoff, now);
+	role_classifier_pump(n, now);
+	while ((conn = classifier_expire(c->mind, now)))
+		reading_decide(classifier_conn_user(conn), classifier_conn_decision(conn), now);
+	while ((r = TAILQ_FIRST(&c->parked)) && r->parked_until <= now) {
+		reading_unpark(r);
+		reading_decide(r, classifier_choose_again(r->conn, now), now);
+	}
+}
