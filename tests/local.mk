@@ -20,22 +20,32 @@ UNIT_TESTS = \
 	tests/unit/test_courier_loss \
 	tests/unit/test_driver \
 	tests/unit/test_endpoint \
+	tests/unit/test_engine \
+	tests/unit/test_expect \
 	tests/unit/test_forwarder \
 	tests/unit/test_frame \
 	tests/unit/test_handoff \
 	tests/unit/test_handoff_cases \
+	tests/unit/test_impair \
+	tests/unit/test_invariants \
+	tests/unit/test_metrics \
 	tests/unit/test_migrate \
 	tests/unit/test_packet \
 	tests/unit/test_pcapng \
 	tests/unit/test_policy \
 	tests/unit/test_request \
 	tests/unit/test_rules \
+	tests/unit/test_scenario \
 	tests/unit/test_seal \
+	tests/unit/test_segment \
 	tests/unit/test_stack_enemy \
 	tests/unit/test_stack_net \
 	tests/unit/test_stack_socket \
 	tests/unit/test_stack_storm \
-	tests/unit/test_table
+	tests/unit/test_table \
+	tests/unit/test_tracefile \
+	tests/unit/test_traffic \
+	tests/unit/test_units
 
 check_PROGRAMS = $(UNIT_TESTS)
 

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sim/count.h"
+
+#include "stack/stack.h"
+
+#include <stdio.h>
+
+#define METRIC_PATH_MAX 96U
+
+static void add_by(struct metrics *m, const char *prefix, const char *name, uint64_t value)
+{
+	char path[METRIC_PATH_MAX];
+	snprintf(path, sizeof(path), "%s.%s", prefix, name);
+	metrics_add(m, path, value);
+}
+
+static void count_drops(const uint64_t *drops, struct metrics *m)
+{
+	for (unsigned i = 0; i < NODE_DROP_COUNT; i++)
+		add_by(m, "nodes.dropped_by", node_drop_name((enum node_drop)i), drops[i]);
+}
+
+static void count_courier(const struct courier_counters *c, struct metrics *m)
+{
+	if (!c)
+		return;
+	metrics_add(m, "courier.frames", c->frames_sent);
+	metrics_add(m, "courier.retransmitted", c->retransmitted);
+	for (unsigned i = 0; i < COURIER_REJECT_COUNT; i++) {
+		metrics_add(m, "courier.rejected", c->rejected[i]);
+		add_by(m, "courier.rejected_by", courier_reject_name((enum courier_reject)i), c->rejected[i]);
+	}
+	metrics_add(m, "courier.messages", c->messages_sent);
+	metrics_add(m, "courier.failed", c->messages_failed);
+}
+
+static void count_handoffs(const struct handoff_counters *h, struct metrics *m)
+{
+	if (!h)
+		return;
+	metrics_add(m, "handoffs.started", h->started + h->retried);
+	metrics_add(m, "handoffs.completed", h->committed);
+	metrics_add(m, "handoffs.rolled_back", h->rejected + h->rolled_back);
+	metrics_add(m, "handoffs.failed", h->failed);
+	metrics_add(m, "handoffs.timeouts", h->timeouts);
+	metrics_add(m, "handoffs.bounced", h->bounced);
+}
+
+static void count_classifier(const struct classifier_counters *c, struct metrics *m)
+{
+	static const char *const answers[CLASSIFIER_ANSWER_COUNT] = {
+		[CLASSIFIER_ANSWER_400] = "400", [CLASSIFIER_ANSWER_404] = "404", [CLASSIFIER_ANSWER_408] = "408",
+		[CLASSIFIER_ANSWER_431] = "431", [CLASSIFIER_ANSWER_503] = "503",
+	};
+	if (!c)
+		return;
+	metrics_add(m, "classifier.opened", c->opened);
+	metrics_add(m, "classifier.refused", c->refused);
+	for (unsigned i = 0; i < CLASSIFIER_ANSWER_COUNT; i++)
+		add_by(m, "classifier.answered", answers[i], c->answered[i]);
+}
+
+static void count_forwarder(const struct forwarder_counters *f, struct metrics *m)
+{
+	if (!f)
+		return;
+	metrics_add(m, "forwarder.to_classifier", f->to_classifier);
+	metrics_add(m, "forwarder.encapsulated", f->encapsulated);
+	metrics_add(m, "forwarder.bounced", f->bounced);
+	for (unsigned i = 0; i < MESSAGE_REASON_COUNT; i++)
+		metrics_add(m, "forwarder.refused", f->refused[i]);
+	for (unsigned i = 0; i < FORWARDER_DROP_COUNT; i++)
+		add_by(m, "forwarder.dropped_by", forwarder_drop_name((enum forwarder_drop)i), f->dropped[i]);
+}
+
+static void count_backend(const struct driver_counters *d, const struct migrator_counters *g, struct metrics *m)
+{
+	if (!d)
+		return;
+	metrics_add(m, "driver.buffered", d->buffered);
+	metrics_add(m, "driver.overflowed", d->overflowed);
+	metrics_add(m, "driver.bounced", d->bounced);
+	for (unsigned i = 0; i < DRIVER_DROP_COUNT; i++)
+		add_by(m, "driver.dropped_by", driver_drop_name((enum driver_drop)i), d->dropped[i]);
+	metrics_add(m, "migrator.activated", g->activated);
+	for (unsigned i = 0; i < MESSAGE_REASON_COUNT; i++)
+		metrics_add(m, "migrator.rejected", g->rejected[i]);
+}
+
+void count_node(struct node *n, bool client, struct metrics *m)
+{
+	const struct app *app;
+	if (client)
+		metrics_add(m, "client.retransmissions", stack_counters(node_stack(n))->retransmissions);
+	for (size_t i = 0; (app = node_app(n, i)); i++) {
+		metrics_add(m, "streams.bytes", app_counters(app)->bytes_in);
+		metrics_add(m, "streams.corrupted", app_counters(app)->corrupted);
+	}
+	count_drops(node_drops(n), m);
+	count_courier(node_courier_counters(n), m);
+	count_handoffs(node_handoff_counters(n), m);
+	count_classifier(node_classifier_counters(n), m);
+	count_forwarder(node_forwarder_counters(n), m);
+	count_backend(node_driver_counters(n), node_migrator_counters(n), m);
+}
+
+void count_declare(struct metrics *m)
+{
+	static const uint64_t drops[NODE_DROP_COUNT];
+	count_handoffs(&(const struct handoff_counters){0}, m);
+	count_courier(&(const struct courier_counters){0}, m);
+	count_backend(&(const struct driver_counters){0}, &(const struct migrator_counters){0}, m);
+	count_classifier(&(const struct classifier_counters){0}, m);
+	count_forwarder(&(const struct forwarder_counters){0}, m);
+	count_drops(drops, m);
+}

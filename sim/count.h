@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a node's parts counted, as metrics of result.json. Callers: sim/world_collect.c, sim/result.c. */
+#ifndef BATON_SIM_COUNT_H
+#define BATON_SIM_COUNT_H
+
+#include "node/node.h"
+#include "sim/metrics.h"
+
+/* Adds everything that the node counted; `client`: its stack is a client's. */
+void count_node(struct node *n, bool client, struct metrics *m);
+
+/* Adds every metric that count_node may add, as zero. */
+void count_declare(struct metrics *m);
+
+#endif

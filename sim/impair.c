@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sim/impair.h"
+
+#include "base/cursor.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BILLION         UINT64_C(1000000000)
+#define RING_MIN        32U
+#define ETHERNET_LEN    14U
+#define ETHERTYPE_IP    0x0800U
+#define ETHERTYPE_IPV6  0x86ddU
+#define IPV6_LEN        40U
+#define PROTOCOL_ICMPV6 58U
+#define ND_TYPE_FIRST   133U /* router solicitation; RFC 4861 */
+#define ND_TYPE_LAST    137U /* redirect */
+#define DIGEST_BYTES    64U  /* of a frame that count */
+#define OUTCOME_PASSED  IMPAIR_DROP_COUNT
+
+const char *impair_drop_name(enum impair_drop reason)
+{
+	static const char *const names[] = {
+#define DROP_NAME(id, text) [IMPAIR_DROP_##id] = (text),
+		IMPAIR_DROP_LIST(DROP_NAME)
+#undef DROP_NAME
+	};
+
+	return names[reason];
+}
+
+/* Both halves of the product: cheap, and every bit of the operands reaches every bit of the result. */
+static inline uint64_t fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t word_load(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof w);
+	return le64toh(w);
+}
+
+/* Digits of the square roots of 2, 3, 5, 7, 11, 13, 17 and 19, made odd. */
+static const uint64_t digest_odd[] = {
+	UINT64_C(0x6a09e667f3bcc909), UINT64_C(0xbb67ae8584caa73b), UINT64_C(0x3c6ef372fe94f82b),
+	UINT64_C(0xa54ff53a5f1d36f1), UINT64_C(0x510e527fade682d1), UINT64_C(0x9b05688c2b3e6c1f),
+	UINT64_C(0x1f83d9abfb41bd6b), UINT64_C(0x5be0cd19137e2179),
+};
+
+/* Mixes what happened to a packet, when, its length and its first bytes. The products are independent of each other but
+ * for the last, so they overlap. */
+static void digest_mix(struct impair *i, nstime now, const struct buf *frame, unsigned outcome)
+{
+	const uint8_t *p = frame->data;
+	uint8_t padded[DIGEST_BYTES];
+	uint64_t mixed = fold(now ^ digest_odd[6], ((uint64_t)frame->len << 8 | outcome) ^ digest_odd[7]);
+
+	if (frame->len < DIGEST_BYTES) {
+		memset(padded, 0, sizeof padded);
+		memcpy(padded, p, frame->len);
+		p = padded;
+	}
+	for (unsigned k = 0; k < DIGEST_BYTES / 16; k++)
+		mixed ^= fold(word_load(p + 16 * k) ^ digest_odd[k], word_load(p + 16 * k + 8) ^ digest_odd[k + 2]);
+	i->digest = fold(i->digest ^ mixed ^ digest_odd[5], digest_odd[1]) + mixed;
+}
+
+static void packet_drop(struct impair *i, struct buf *frame, enum impair_drop reason, nstime now)
+{
+	i->counters.dropped[reason]++;
+	i->dropped_total++;
+	digest_mix(i, now, frame, reason);
+	TRACE(i->config.trace, now, TRACE_PACKET_DROP, TF_TEXT("link", i->config.name),
+	      TF_TEXT("direction", i->config.direction == IMPAIR_DIRECTION_OUT ? "out" : "in"),
+	      TF_TEXT("reason", impair_drop_name(reason)), TF_U64("bytes", frame->len));
+	buf_free(frame);
+}
+
+static inline void packet_sent(struct impair *i, const struct buf *frame)
+{
+	i->counters.sent++;
+	i->counters.sent_bytes += frame->len;
+}
+
+static inline void packet_delivered(struct impair *i, const struct buf *frame, nstime now)
+{
+	i->counters.delivered++;
+	i->counters.delivered_bytes += frame->len;
+	digest_mix(i, now, frame, OUTCOME_PASSED);
+}
+
+static struct impair_slot *ring_at(const struct impair *i, uint32_t n)
+{
+	return &i->ring[(i->ring_head + n) & i->ring_mask];
+}
+
+static void ring_grow(struct impair *i)
+{
+	uint32_t capacity = i->ring ? (i->ring_mask + 1) * 2 : RING_MIN;
+	struct impair_slot *ring = calloc(capacity, sizeof *ring);
+
+	if (!ring || !capacity)
+		log_fatal("out of memory: %u packets on %s", i->ring_count, i->config.name);
+	for (uint32_t n = 0; n < i->ring_count; n++)
+		ring[n] = *ring_at(i, n);
+	free(i->ring);
+	i->ring = ring;
+	i->ring_mask = capacity - 1;
+	i->ring_head = 0;
+}
+
+/* Queues by (due, order). The order is fresh, so among equals a packet goes last. Nearly all go to the tail; a packet
+ * that overtakes all (reorder) goes to the head; jitter moves a few. */
+static void ring_put(struct impair *i, nstime due, struct buf *frame)
+{
+	struct impair_slot slot = {.due = due, .order = heap_order_next(i->config.heap), .frame = frame};
+	uint32_t n = i->ring_count;
+
+	if (!i->ring || n > i->ring_mask)
+		ring_grow(i);
+	i->ring_count++;
+	if (n && due < i->ring[i->ring_head].due) {
+		i->ring_head = (i->ring_head - 1) & i->ring_mask;
+		i->ring[i->ring_head] = slot;
+		return;
+	}
+	for (; n && ring_at(i, n - 1)->due > due; n--)
+		*ring_at(i, n) = *ring_at(i, n - 1);
+	*ring_at(i, n) = slot;
+}
+
+static struct buf *ring_take(struct impair *i)
+{
+	struct buf *frame = i->ring[i->ring_head].frame;
+
+	i->ring_head = (i->ring_head + 1) & i->ring_mask;
+	i->ring_count--;
+	return frame;
+}
+
+static void stream_init(struct random_stream *r, const struct impair_config *config, const char *kind)
+{
+	char component[IMPAIR_NAME_MAX + 32];
+
+	snprintf(component, sizeof component, "link %s %s %s", config->name,
+		 config->direction == IMPAIR_DIRECTION_OUT ? "out" : "in", kind);
+	random_init(r, config->seed, component);
+}
+
+void impair_init(struct impair *i, const struct impair_config *config)
+{
+	assert(strlen(config->name) < IMPAIR_NAME_MAX);
+	*i = (struct impair){.config = *config, .plain = true};
+	i->set.limit_packets = IMPAIR_LIMIT_DEFAULT;
+	stream_init(&i->stream_loss, config, "loss");
+	stream_init(&i->stream_corrupt, config, "corrupt");
+	stream_init(&i->stream_duplicate, config, "duplicate");
+	stream_init(&i->stream_reorder, config, "reorder");
+	stream_init(&i->stream_jitter, config, "jitter");
+	stream_init(&i->stream_fault, config, "fault");
+}
+
+void impair_fini(struct impair *i)
+{
+	while (i->ring_count)
+		buf_free(ring_take(i));
+	free(i->ring);
+	i->ring = NULL;
+	impair_predicate_fini(&i->predicate);
+}
+
+static bool impairments_valid(const struct impairments *v)
+{
+	return v->delay_ns <= IMPAIR_DELAY_MAX && v->jitter_ns <= IMPAIR_DELAY_MAX && v->rate_bps <= IMPAIR_RATE_MAX &&
+	       v->loss_ppb <= BILLION && v->corrupt_ppb <= BILLION && v->duplicate_ppb <= BILLION &&
+	       v->reorder_ppb <= BILLION && v->limit_packets <= IMPAIR_LIMIT_MAX;
+}
+
+int impair_set(struct impair *i, const struct impairments *values)
+{
+	struct impair_predicate predicate;
+	int err;
+
+	if (!impairments_valid(values))
+		return E_INVAL;
+	err = impair_predicate_init(&predicate, &values->only, i->config.tunnels, i->config.tunnel_count);
+	if (err)
+		return err;
+	impair_predicate_fini(&i->predicate);
+	i->predicate = predicate;
+	i->set = *values;
+	i->set.only.filter = NULL;
+	if (!i->set.limit_packets)
+		i->set.limit_packets = IMPAIR_LIMIT_DEFAULT;
+	i->holds = values->delay_ns || values->jitter_ns || values->rate_bps;
+	i->plain = !i->holds && !values->loss_ppb && !values->corrupt_ppb && !values->duplicate_ppb &&
+		   !values->reorder_ppb;
+	return 0;
+}
+
+void impair_set_down(struct impair *i, bool down, nstime now)
+{
+	i->down = down;
+	if (down)
+		while (i->ring_count)
+			packet_drop(i, ring_take(i), IMPAIR_DROP_DOWN, now);
+}
+
+/* A draw from its own stream; none when the impairment is off. */
+static inline bool draw(struct random_stream *r, uint32_t ppb)
+{
+	return ppb && random_chance(r, ppb);
+}
+
+/* Bytes of the IP packet in a frame, padding left out; 0 when it is none, or neighbour discovery. */
+static uint32_t ip_packet_len(const struct buf *frame)
+{
+	const uint8_t *ip = frame->data + ETHERNET_LEN;
+	uint32_t room = frame->len - ETHERNET_LEN, len;
+
+	if (frame->len < ETHERNET_LEN + 20)
+		return 0;
+	switch (load_be16(frame->data + 12)) {
+	case ETHERTYPE_IP:
+		len = load_be16(ip + 2);
+		break;
+	case ETHERTYPE_IPV6:
+		len = IPV6_LEN + load_be16(ip + 4);
+		if (room > IPV6_LEN && ip[6] == PROTOCOL_ICMPV6 && ip[IPV6_LEN] >= ND_TYPE_FIRST &&
+		    ip[IPV6_LEN] <= ND_TYPE_LAST)
+			return 0;
+		break;
+	default:
+		return 0;
+	}
+	return len && len < room ? len : room;
+}
+
+/* Flips a bit of the IP packet. False: there is none to flip, the frame is to be dropped. */
+static bool packet_corrupt(struct impair *i, struct buf *frame, struct random_stream *r)
+{
+	uint32_t len = ip_packet_len(frame);
+	uint64_t bit;
+
+	i->counters.corrupted++;
+	if (!len)
+		return false;
+	bit = random_below(r, (uint64_t)len * 8);
+	frame->data[ETHERNET_LEN + bit / 8] ^= (uint8_t)(1U << bit % 8);
+	return true;
+}
+
+/* When a packet that may start at `start` has left the serialiser; exact over any number of packets. */
+static nstime packet_serialise(struct impair *i, nstime start, uint32_t len)
+{
+	uint64_t bits;
+
+	if (start > i->rate_free_at) {
+		i->rate_free_at = start;
+		i->rate_remainder = 0;
+	}
+	bits = (uint64_t)len * 8 * BILLION + i->rate_remainder;
+	i->rate_free_at = nstime_add(i->rate_free_at, bits / i->set.rate_bps);
+	i->rate_remainder = bits % i->set.rate_bps;
+	return i->rate_free_at;
+}
+
+static nstime packet_due(struct impair *i, uint32_t len, bool matches, nstime now)
+{
+	nstime delay = matches ? i->set.delay_ns : 0;
+
+	if (matches && i->set.jitter_ns) {
+		delay += random_below(&i->stream_jitter, 2 * i->set.jitter_ns + 1);
+		delay -= nstime_min(delay, i->set.jitter_ns);
+	}
+	if (!i->set.rate_bps)
+		return nstime_add(now, delay);
+	if (i->set.only.kind == IMPAIR_MATCH_ALL)
+		return packet_serialise(i, nstime_add(now, delay), len);
+	return nstime_add(packet_serialise(i, now, len), delay);
+}
+
+/* One packet, booked as sent and not lost: corrupt, limit, reorder, delay, rate. */
+static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool struck, nstime now)
+{
+	if (matches && draw(&i->stream_corrupt, i->set.corrupt_ppb)) {
+		if (!packet_corrupt(i, frame, &i->stream_corrupt)) {
+			packet_drop(i, frame, IMPAIR_DROP_FCS, now);
+			return;
+		}
+	}
+	if (struck && !packet_corrupt(i, frame, &i->stream_fault)) {
+		packet_drop(i, frame, IMPAIR_DROP_FCS, now);
+		return;
+	}
+	if (i->holds && i->ring_count >= i->set.limit_packets) {
+		packet_drop(i, frame, IMPAIR_DROP_LIMIT, now);
+		return;
+	}
+	if (matches && draw(&i->stream_reorder, i->set.reorder_ppb)) {
+		i->counters.reordered++;
+		ring_put(i, now, frame);
+		return;
+	}
+	ring_put(i, packet_due(i, frame->len, matches, now), frame);
+}
+
+/* Duplication and loss, drawn together as netem does; then the rest for each that is left. */
+static void packet_enter(struct impair *i, struct buf *frame, bool matches, unsigned struck, nstime now)
+{
+	bool duplicate = matches && draw(&i->stream_duplicate, i->set.duplicate_ppb);
+	bool lost = matches && draw(&i->stream_loss, i->set.loss_ppb);
+
+	if (duplicate || struck & 1U << IMPAIR_FAULT_DUPLICATE) {
+		struct buf *copy = buf_clone(frame);
+
+		i->counters.duplicated++;
+		packet_sent(i, copy);
+		if (lost || (matches && draw(&i->stream_loss, i->set.loss_ppb)))
+			packet_drop(i, copy, IMPAIR_DROP_LOSS, now);
+		else
+			packet_admit(i, copy, matches, false, now);
+		lost = false;
+	}
+	if (lost)
+		packet_drop(i, frame, IMPAIR_DROP_LOSS, now);
+	else
+		packet_admit(i, frame, matches, struck & 1U << IMPAIR_FAULT_CORRUPT, now);
+}
+
+void impair_input(struct impair *i, struct buf *frame, nstime now)
+{
+	struct impair_faults *faults = i->config.faults;
+	unsigned struck = 0;
+	bool matches;
+
+	packet_sent(i, frame);
+	if (i->down) {
+		packet_drop(i, frame, IMPAIR_DROP_DOWN, now);
+		return;
+	}
+	if (faults->count)
+		struck = impair_faults_strike(faults, i->config.direction, frame->data, frame->len);
+	if (struck & 1U << IMPAIR_FAULT_DROP) {
+		packet_drop(i, frame, IMPAIR_DROP_FAULT, now);
+		return;
+	}
+	if (i->plain && !struck) {
+		ring_put(i, now, frame);
+		return;
+	}
+	matches =
+		i->predicate.kind == IMPAIR_MATCH_ALL || impair_predicate_frame(&i->predicate, frame->data, frame->len);
+	packet_enter(i, frame, matches, struck, now);
+}
+
+struct buf *impair_output(struct impair *i, nstime now)
+{
+	struct buf *frame;
+
+	if (!i->ring_count || impair_expiry(i) > now)
+		return NULL;
+	frame = ring_take(i);
+	packet_delivered(i, frame, now);
+	return frame;
+}
+
+void impair_pass(struct impair *i, const struct buf *frame, nstime now)
+{
+	packet_sent(i, frame);
+	packet_delivered(i, frame, now);
+}
+
+void impair_refuse(struct impair *i, struct buf *frame, enum impair_drop reason, nstime now)
+{
+	packet_sent(i, frame);
+	packet_drop(i, frame, reason, now);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One direction of an attachment to a network: the impairments of Linux's netem, the queue, the books and the digest.
+ *
+ * A timed module (input, output pulled, expiry); it knows no node, no switch and no event loop. Caller: sim/segment.
+ *
+ * What happens to a frame, in netem's order (tc-netem(8), net/sched/sch_netem.c):
+ *
+ *   down        a direction that is down drops it (reason `down`)
+ *   faults      exact faults: drop (`fault`), corrupt or duplicate the n-th packet that matches
+ *   duplicate   and
+ *   loss        are drawn together: a packet both lost and duplicated goes once (`loss` for the other). The copy goes
+ *               first and draws its own loss, as netem's re-inserted clone does
+ *   corrupt     flips exactly one bit of the IP packet, headers included, after any link checksum. A corrupted frame
+ *               that is no IP packet, or is IPv6 neighbour discovery, is dropped instead (`fcs`): a real link's
+ *               checksum would have caught it, and a poisoned neighbour table is not what `corrupt` asks for
+ *   limit       no more than `limit` packets are held, delayed ones included (`limit`); without delay, jitter and rate
+ *               nothing is held
+ *   reorder     a packet so chosen goes at once: no delay, no rate
+ *   delay       plus a jitter, uniform in [-jitter, +jitter], not below zero in all; packets may overtake by it
+ *   rate        behind the delay: departure = max(now + delay, last departure) + serialisation, so that, as in netem, a
+ *               rate keeps packets in order. Under `only:` it comes before the delay, so that a delayed packet does not
+ *               hold up those the delay is not for. Serialisation counts the Ethernet frame with its header, without
+ *               preamble, check sequence and gap; fractions of nanoseconds are carried, so the rate is exact
+ *
+ * `only:` limits duplicate, loss, corrupt, reorder, delay and jitter to matching packets; limit and rate are for all.
+ * Each kind of impairment draws from a stream of its own ("link NODE.NETWORK in loss"), and only for packets that it
+ * applies to, so that enabling one never shifts another.
+ *
+ * Books (invariant I4): sent = delivered + sum(dropped) + held, at all times; a duplicate counts as sent. */
+#ifndef BATON_SIM_IMPAIR_H
+#define BATON_SIM_IMPAIR_H
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/heap.h"
+#include "base/nstime.h"
+#include "base/random.h"
+#include "base/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IMPAIR_LIMIT_DEFAULT 1000U                    /* packets, netem's default */
+#define IMPAIR_LIMIT_MAX     1000000U                 /* packets */
+#define IMPAIR_RATE_MAX      UINT64_C(10000000000000) /* bit/s */
+#define IMPAIR_DELAY_MAX     (3600 * NSTIME_S)
+#define IMPAIR_FAULTS_MAX    4096U /* exact faults of one attachment at a time */
+#define IMPAIR_NAME_MAX      160U  /* of an attachment's name, with its NUL */
+
+/* Why a packet was dropped: the keys of packets.dropped_by in result.json. */
+#define IMPAIR_DROP_LIST(X)                                                                                            \
+	X(LOSS, "loss")   /* random loss */                                                                            \
+	X(LIMIT, "limit") /* the queue was full */                                                                     \
+	X(DOWN, "down")   /* the attachment was down, or went down with the packet on it */                            \
+	X(FCS, "fcs")     /* corrupted, and not an IP packet */                                                        \
+	X(FAULT, "fault") /* an exact fault of the scenario */                                                         \
+	X(RUNT, "runt")   /* shorter than an Ethernet header, or longer than a link carries */
+
+enum impair_drop {
+#define IMPAIR_DROP_ENUM(id, text) IMPAIR_DROP_##id,
+	IMPAIR_DROP_LIST(IMPAIR_DROP_ENUM)
+#undef IMPAIR_DROP_ENUM
+		IMPAIR_DROP_COUNT
+};
+
+const char *impair_drop_name(enum impair_drop reason);
+
+enum impair_match_kind {
+	IMPAIR_MATCH_ALL,
+	IMPAIR_MATCH_COURIER,      /* UDP from or to COURIER_PORT */
+	IMPAIR_MATCH_ENCAPSULATED, /* IPv4 TCP whose source is a tunnel address */
+	IMPAIR_MATCH_FILTER,       /* a pcap filter */
+};
+
+/* Which packets: plain values, as `only:` and `match:` state them. Zero-initialised is all. */
+struct impair_match {
+	enum impair_match_kind kind;
+	const char *filter; /* the pcap filter's text for IMPAIR_MATCH_FILTER; borrowed */
+};
+
+/* Plain values, as a scenario states them. Zero-initialised is none. */
+struct impairments {
+	nstime delay_ns;   /* up to IMPAIR_DELAY_MAX */
+	nstime jitter_ns;  /* up to IMPAIR_DELAY_MAX */
+	uint64_t rate_bps; /* 0: no limit; up to IMPAIR_RATE_MAX */
+	uint32_t loss_ppb; /* each of these up to 1e9 */
+	uint32_t corrupt_ppb;
+	uint32_t duplicate_ppb;
+	uint32_t reorder_ppb;
+	uint32_t limit_packets; /* 0: IMPAIR_LIMIT_DEFAULT; up to IMPAIR_LIMIT_MAX */
+	struct impair_match only;
+};
+
+/* Reads "courier", "encapsulated" or a pcap filter, for which m->filter is `text` itself. The filter is compiled to see
+ * that it can be: E_FORMAT with libpcap's words in why[why_size]. */
+int impair_match_parse(struct impair_match *m, const char *text, char *why, size_t why_size);
+
+struct bpf_program;
+
+/* A match ready to run. Zero-initialised matches all. */
+struct impair_predicate {
+	enum impair_match_kind kind;
+	struct bpf_program *program; /* owned; libpcap's */
+	const struct addr *tunnels;  /* borrowed for the predicate's life */
+	size_t tunnel_count;
+};
+
+/* 0 or E_FORMAT (the filter does not compile: impair_match_parse tells beforehand). */
+int impair_predicate_init(struct impair_predicate *p, const struct impair_match *match, const struct addr *tunnels,
+			  size_t tunnel_count);
+void impair_predicate_fini(struct impair_predicate *p);
+bool impair_predicate_frame(const struct impair_predicate *p, const uint8_t *frame, uint32_t len);
+
+/* Exact faults, shared by the directions of an attachment: the n-th packet, in either direction unless one is named,
+ * that matches, counted from when the fault is added. */
+enum impair_fault_kind { IMPAIR_FAULT_DROP, IMPAIR_FAULT_CORRUPT, IMPAIR_FAULT_DUPLICATE };
+#define IMPAIR_DIRECTION_OUT 1U /* from the node to the network */
+#define IMPAIR_DIRECTION_IN  2U /* from the network to the node */
+
+struct impair_fault {
+	enum impair_fault_kind kind;
+	unsigned directions; /* IMPAIR_DIRECTION_ bits */
+	uint64_t left;       /* the fault strikes the packet that makes it 0 */
+	struct impair_predicate predicate;
+};
+struct impair_faults {
+	struct impair_fault *list;
+	size_t count, capacity;
+};
+
+void impair_faults_init(struct impair_faults *f);
+void impair_faults_fini(struct impair_faults *f);
+
+/* Adds "the nth packet (from 1) that matches": takes over what `predicate` owns, in every case. 0, E_FULL, or E_INVAL
+ * for nth 0. */
+int impair_faults_add(struct impair_faults *f, enum impair_fault_kind kind, unsigned directions, uint64_t nth,
+		      struct impair_predicate *predicate);
+
+/* Counts a packet: the kinds of fault that strike it, as bits 1 << kind. Those that struck are gone. */
+unsigned impair_faults_strike(struct impair_faults *f, unsigned direction, const uint8_t *frame, uint32_t len);
+
+struct impair_slot {
+	nstime due;
+	uint64_t order;
+	struct buf *frame;
+};
+
+struct impair_counters {
+	uint64_t sent, delivered;
+	uint64_t dropped[IMPAIR_DROP_COUNT];
+	uint64_t sent_bytes, delivered_bytes;
+	uint64_t corrupted, duplicated, reordered; /* what was done, for tests of the model and for result.json */
+};
+
+struct impair_config {
+	const char *name;             /* "NODE.NETWORK"; borrowed for the direction's life */
+	unsigned direction;           /* IMPAIR_DIRECTION_OUT or _IN */
+	uint64_t seed;                /* the run's */
+	struct heap *heap;            /* where tie-breakers come from; borrowed */
+	struct impair_faults *faults; /* the attachment's; borrowed */
+	struct trace_sink *trace;     /* packet.drop events; may be NULL; borrowed */
+	const struct addr *tunnels;   /* for only: encapsulated; borrowed */
+	size_t tunnel_count;
+};
+
+struct impair {
+	struct impair_config config;
+	struct impairments set; /* in force (only.filter NULL) */
+	struct impair_predicate predicate;
+	bool plain; /* no impairment and no queue: impair_pass will do */
+	bool holds; /* delay, jitter or rate: packets wait, and limit applies */
+	bool down;
+	nstime rate_free_at;      /* when the serialiser is free */
+	uint64_t rate_remainder;  /* bit-nanoseconds carried */
+	struct impair_slot *ring; /* the queue, ordered by (due, order) */
+	uint32_t ring_head, ring_count, ring_mask;
+	uint64_t dropped_total;
+	uint64_t digest;
+	struct impair_counters counters;
+	struct random_stream stream_loss, stream_corrupt, stream_duplicate, stream_reorder, stream_jitter, stream_fault;
+};
+
+void impair_init(struct impair *i, const struct impair_config *config);
+void impair_fini(struct impair *i); /* frees what is queued, uncounted */
+
+/* Puts values in force from now on; packets on their way keep their times. 0; E_INVAL when a value is out of range or
+ * E_FORMAT when the filter does not compile: then nothing has changed. */
+int impair_set(struct impair *i, const struct impairments *values);
+
+/* Down: what is queued and what comes is dropped. */
+void impair_set_down(struct impair *i, bool down, nstime now);
+
+/* A frame enters. Takes ownership. Zero, one or two packets are queued. */
+void impair_input(struct impair *i, struct buf *frame, nstime now);
+
+/* The next packet that is due, the caller's from here; NULL when none is due. */
+struct buf *impair_output(struct impair *i, nstime now);
+
+/* Whether frames pass at once: no impairment, no fault, up, nothing queued. Then impair_pass books one through without
+ * the queue; the frame stays the caller's. */
+static inline bool impair_is_plain(const struct impair *i)
+{
+	return i->plain && !i->down && !i->ring_count && !i->config.faults->count;
+}
+void impair_pass(struct impair *i, const struct buf *frame, nstime now);
+
+static inline nstime impair_expiry(const struct impair *i)
+{
+	return i->ring_count ? i->ring[i->ring_head].due : NSTIME_NEVER;
+}
+
+/* The head's tie-breaker. Precondition: something is queued. */
+static inline uint64_t impair_order(const struct impair *i)
+{
+	return i->ring[i->ring_head].order;
+}
+
+/* Books a frame as sent and dropped at once, for the caller's own reasons (IMPAIR_DROP_RUNT), and frees it. */
+void impair_refuse(struct impair *i, struct buf *frame, enum impair_drop reason, nstime now);
+
+static inline uint64_t impair_in_flight(const struct impair *i)
+{
+	return i->ring_count;
+}
+
+/* Invariant I4 in constant time. */
+static inline bool impair_books_balance(const struct impair *i)
+{
+	return i->counters.sent == i->counters.delivered + i->dropped_total + i->ring_count;
+}
+
+#endif

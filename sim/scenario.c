@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sim/scenario.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "sim/scenario_parse.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCENARIO_VERSION 1U
+
+static void node_fini(struct scenario_node *n)
+{
+	free(n->name);
+	free(n->attachments);
+	free(n->apps);
+	free(n->routes);
+}
+
+static void service_fini(struct scenario_service *service)
+{
+	for (size_t i = 0; i < service->rules_count; i++) {
+		struct scenario_rule *r = &service->rules[i];
+
+		free(r->method);
+		free(r->host);
+		free(r->path);
+		free(r->header_name);
+		free(r->header_value);
+		free(r->cookie_name);
+		free(r->cookie_value);
+		free(r->to);
+	}
+	free(service->rules);
+	free(service->name);
+}
+
+static void traffic_spec_fini(struct scenario_traffic *t)
+{
+	for (size_t i = 0; i < t->headers_count; i++)
+		free(t->headers[i]);
+	free(t->headers);
+	free(t->from);
+	free(t->method);
+	free(t->host);
+	free(t->path);
+}
+
+void scenario_free(struct scenario *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->networks_count; i++)
+		free(s->networks[i].name);
+	for (size_t i = 0; i < s->nodes_count; i++)
+		node_fini(&s->nodes[i]);
+	for (size_t i = 0; i < s->services_count; i++)
+		service_fini(&s->services[i]);
+	for (size_t i = 0; i < s->traffic_count; i++)
+		traffic_spec_fini(&s->traffic[i]);
+	for (size_t i = 0; i < s->expects_count; i++)
+		free(s->expects[i].text);
+	for (size_t i = 0; i < s->filters_count; i++)
+		free(s->filters[i]);
+	free(s->networks);
+	free(s->nodes);
+	free(s->services);
+	free(s->traffic);
+	free(s->faults);
+	free(s->expects);
+	free(s->captures);
+	free(s->filters);
+	free(s->file);
+	free(s->name);
+	if (s->key)
+		sodium_memzero(s->key, SCENARIO_KEY_LEN);
+	free(s->key);
+	free(s);
+}
+
+size_t scenario_node_find(const struct scenario *s, const char *name)
+{
+	for (size_t i = 0; i < s->nodes_count; i++)
+		if (!strcmp(s->nodes[i].name, name))
+			return i;
+	return SIZE_MAX;
+}
+
+/* The file's name without folders and ending. */
+static char *file_stem(const char *file)
+{
+	const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file, *dot = strrchr(base, '.');
+
+	return scenario_strndup(base, dot && dot > base ? (size_t)(dot - base) : strlen(base));
+}
+
+static void parse_version(struct parse *p)
+{
+	const struct doc *d = doc_get(p->root, "baton");
+	uint64_t version = 0;
+
+	if (!d)
+		mistake_add(p->mistakes, p->root->place, "'baton' is missing: a scenario says baton: %u",
+			    SCENARIO_VERSION);
+	else if (parse_count(p, d, 0, UINT32_MAX, &version) && version != SCENARIO_VERSION)
+		MISTAKE(p, d, "version %llu of the format is unknown; this is %u", (unsigned long long)version,
+			SCENARIO_VERSION);
+}
+
+/* Where the key file is: a relative path in a scenario starts at the scenario, one of --set where the command runs. */
+static char *key_path(const struct parse *p, const struct doc *d, const char *path)
+{
+	const char *slash = strrchr(p->s->file, '/');
+	char *joined;
+
+	if (d->place.origin || *path == '/' || !slash)
+		return parse_copy(path);
+	if (asprintf(&joined, "%.*s%s", (int)(slash + 1 - p->s->file), p->s->file, path) < 0)
+		log_fatal("out of memory for the path of a key");
+	return joined;
+}
+
+static void parse_key(struct parse *p, const struct doc *d, const char *text)
+{
+	char *path = key_path(p, d, text);
+	uint8_t *key = scenario_grow(NULL, 0, SCENARIO_KEY_LEN);
+	FILE *f = fopen(path, "rb");
+	size_t len;
+
+	if (f)
+		setvbuf(f, NULL, _IONBF, 0); /* no copy of the key stays behind in a buffer */
+	len = f ? fread(key, 1, SCENARIO_KEY_LEN, f) : 0;
+	if (!f || ferror(f))
+		MISTAKE(p, d, "the key file '%s' cannot be read: %s", path, strerror(errno));
+	else if (len < SCENARIO_KEY_LEN)
+		MISTAKE(p, d, "the key file '%s' holds %zu bytes, and %u are needed", path, len, SCENARIO_KEY_LEN);
+	else
+		p->s->key = key;
+	if (f)
+		fclose(f);
+	if (!p->s->key)
+		free(key);
+	free(path);
+}
+
+/* The scalars of the top level. */
+static void parse_top(struct parse *p)
+{
+	static const char *const ciphers[] = {"chacha20-poly1305", "aes256-gcm", NULL};
+	struct doc *name = doc_get(p->root, "name"), *seed = doc_get(p->root, "seed");
+	struct doc *stop = doc_get(p->root, "stop"), *key = doc_get(p->root, "key");
+	struct doc *cipher = doc_get(p->root, "cipher");
+	struct scenario *s = p->s;
+	const char *text;
+	size_t word;
+
+	parse_version(p);
+	if (name && parse_text(p, name, &text))
+		s->name = parse_copy(text);
+	else if (!name)
+		s->name = file_stem(s->file);
+	if (seed)
+		parse_count(p, seed, 0, UINT64_MAX, &s->seed);
+	if (!stop)
+		mistake_add(p->mistakes, p->root->place, "'stop' is missing: when does the run end at the latest?");
+	else if (parse_duration(p, stop, &s->stop) && !s->stop)
+		MISTAKE(p, stop, "a run that stops at once shows nothing");
+	if (key && parse_text(p, key, &text))
+		parse_key(p, key, text);
+	if (cipher && parse_word(p, cipher, ciphers, NULL, &word))
+		s->cipher_aes = word == 1;
+}
+
+/* One cluster has one forwarder: its mapping table is the ownership. */
+static void check_forwarders(struct parse *p)
+{
+	const struct scenario *s = p->s;
+	size_t first = SIZE_MAX;
+
+	for (size_t i = 0; i < s->nodes_count; i++) {
+		if (!(s->nodes[i].roles & ROLE_FORWARDER))
+			continue;
+		if (first == SIZE_MAX) {
+			first = i;
+			continue;
+		}
+		MISTAKE_KEY(p, p->node_docs[i], "a scenario has one forwarder, and '%s' is one already",
+			    s->nodes[first].name);
+		p->addressed = false;
+		return;
+	}
+}
+
+static void parse_root(struct parse *p)
+{
+	static const char *const known[] = {"baton", "name",     "seed",    "stop",   "key",     "cipher", "networks",
+					    "nodes", "services", "traffic", "faults", "capture", "expect", NULL};
+
+	if (p->root->kind != DOC_MAP) {
+		MISTAKE(p, p->root, "a scenario is a mapping that begins with baton: 1");
+		return;
+	}
+	parse_map(p, p->root, "a scenario", known, NULL);
+	parse_top(p);
+	parse_networks(p);
+	parse_nodes(p);
+	parse_names(p);
+	check_forwarders(p);
+	parse_services(p);
+	if (!doc_get(p->root, "services")) {
+		parse_never(p, p->root, "key", "without services nothing is sealed");
+		parse_never(p, p->root, "cipher", "without services nothing is sealed");
+	}
+	if (p->addressed)
+		parse_addresses(p);
+	if (p->addressed)
+		parse_routes(p);
+	parse_traffic(p);
+	if (p->addressed)
+		parse_reachability(p);
+	parse_faults(p);
+	parse_captures(p);
+	parse_expects(p);
+}
+
+int scenario_read(const char *file, const char *const *sets, size_t sets_count, struct scenario **out,
+		  struct scenario_mistakes *mistakes)
+{
+	*mistakes = (struct scenario_mistakes){0};
+	struct parse p = {
+		.s = scenario_grow(NULL, 0, sizeof(*p.s)),
+		.mistakes = mistakes,
+		.root = doc_read(file, mistakes),
+		.work = SCENARIO_WORK_MAX,
+		.addressed = true,
+	};
+
+	*p.s = (struct scenario){.file = scenario_strndup(file, strlen(file)), .seed = 1};
+	for (size_t i = 0; p.root && i < sets_count; i++)
+		doc_set(p.root, sets[i], mistakes);
+	if (p.root)
+		parse_root(&p);
+	doc_free(p.root);
+	free(p.network_docs);
+	free(p.node_docs);
+	free(p.service_docs);
+	free(p.names);
+	free(p.owners);
+	free(p.marks);
+	mistakes_sort(mistakes);
+	if (mistakes->count) {
+		scenario_free(p.s);
+		return E_INVAL;
+	}
+	*out = p.s;
+	return 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A scenario: what a scenario file says, checked and resolved, ready for sim/world.c to build.
+ *
+ * The parser (scenario_parse*.c) reads YAML with libfyaml, reports every mistake with its position, expands ranges and
+ * globs, resolves names to indices and assigns addresses. Values here are plain: indices into the arrays below, times
+ * in nanoseconds, probabilities in parts per billion, rates in bit/s, sizes in bytes. It builds no node and runs
+ * nothing. The format is described in baton-scenario(5). */
+#ifndef BATON_SIM_SCENARIO_H
+#define BATON_SIM_SCENARIO_H
+
+#include "base/addr.h"
+#include "base/nstime.h"
+#include "sim/impair.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SCENARIO_NODES_MAX    65535U
+#define SCENARIO_MISTAKES_MAX 1000U      /* reported; the rest is counted */
+#define SCENARIO_FILE_MAX     (8U << 20) /* bytes */
+
+struct scenario_network {
+	char *name;
+	struct addr subnet;
+	uint8_t prefix_len;
+	uint32_t mtu;
+};
+
+/* Roles of a node; several may be set. No role bit is a plain host. */
+#define ROLE_CLIENT     0x01U
+#define ROLE_FORWARDER  0x02U
+#define ROLE_CLASSIFIER 0x04U
+#define ROLE_BACKEND    0x08U
+#define ROLE_HOST       0x10U
+#define ROLE_ROUTER     0x20U
+
+struct scenario_attachment {
+	size_t network;             /* index */
+	struct addr address;        /* assigned or given */
+	struct addr tunnel;         /* a forwarder's tunnel address on this network, family 0: none */
+	struct mac mac;             /* derived from node and attachment indices, locally administered */
+	struct impairments in, out; /* in: towards the node */
+};
+
+enum app_kind { APP_ECHO, APP_HTTP, APP_BULK, APP_SINK };
+
+/* An application that listens on a node (apps: { http: 80, echo: 7 }). */
+struct scenario_app {
+	enum app_kind kind;
+	uint16_t port;
+};
+
+struct scenario_route {
+	struct addr prefix;
+	uint8_t prefix_len;
+	size_t attachment;    /* index within the node */
+	struct addr next_hop; /* family 0: on-link */
+};
+
+/* A node's limits; 0 means the built-in default. */
+struct scenario_limits {
+	uint32_t table;       /* forwarder: mapping table entries */
+	uint32_t connections; /* backend: connections; classifier: connections being read */
+	uint64_t buffer;      /* backend: bytes that the driver buffers */
+	uint32_t header;      /* classifier: bytes of a request's head */
+	uint32_t identifiers; /* classifier: flow identifiers of its partition */
+};
+
+struct scenario_node {
+	char *name; /* "client3" */
+	unsigned roles;
+	struct scenario_attachment *attachments;
+	size_t attachments_count;
+	struct scenario_app *apps;
+	size_t apps_count;
+	struct scenario_route *routes; /* computed ones, replaced by the file's where it has any; last: defaults */
+	size_t routes_count;
+	struct scenario_limits limits;
+};
+
+enum service_protocol { PROTOCOL_HTTP, PROTOCOL_NONE };
+enum service_return { RETURN_FORWARDER, RETURN_DIRECT };
+enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONNECTIONS };
+
+/* One rule; NULL members match anything. Text is matched as DESIGN says: path is a glob in which '*' crosses '/'. */
+struct scenario_rule {
+	char *method, *host, *path;
+	char *header_name, *header_value; /* header: "Name: glob" */
+	char *cookie_name, *cookie_value; /* cookie: "name=glob" */
+	size_t *to;                       /* node indices of backends */
+	size_t to_count;
+	enum balance balance;
+};
+
+struct scenario_service {
+	char *name;
+	struct addr vip;
+	uint16_t port;
+	enum service_protocol protocol;
+	enum service_return return_path;
+	struct scenario_rule *rules;
+	size_t rules_count;
+};
+
+enum arrivals { ARRIVALS_EVEN, ARRIVALS_POISSON, ARRIVALS_BURST };
+
+/* One entry of traffic:. Requests are HTTP to a service or node, unless `app` says echo or bulk. */
+struct scenario_traffic {
+	size_t *from; /* client node indices */
+	size_t from_count;
+	bool to_service;        /* else to a node */
+	size_t service;         /* index, when to_service */
+	struct addr to_address; /* a node's, otherwise */
+	uint16_t to_port;
+	enum app_kind app;    /* APP_HTTP, APP_ECHO or APP_BULK */
+	uint64_t requests;    /* total of the entry */
+	uint64_t interval_ns; /* between arrivals of the entry; 0: all at start */
+	enum arrivals arrivals;
+	uint64_t burst; /* requests a burst */
+	nstime start;
+	char *method, *host, *path; /* path may hold {n} */
+	char **headers;             /* "Name: value" */
+	size_t headers_count;
+	uint64_t body;           /* bytes of request body (echo, bulk: bytes sent) */
+	bool chunked;            /* request body in chunks */
+	uint64_t reply;          /* bytes; 0: the server's default */
+	uint64_t per_connection; /* requests a connection */
+	bool half_close;         /* the client shuts down writing behind its request */
+};
+
+enum fault_kind { FAULT_LINK_DOWN, FAULT_SET, FAULT_CRASH, FAULT_RESTART, FAULT_DROP, FAULT_CORRUPT, FAULT_DUPLICATE };
+
+struct scenario_fault {
+	nstime at;
+	enum fault_kind kind;
+	size_t node, attachment;    /* attachment within the node, where the fault names one */
+	nstime down;                /* FAULT_LINK_DOWN: how long */
+	struct impairments in, out; /* FAULT_SET: what holds from then on, with what the attachment had before */
+	uint64_t nth;               /* FAULT_DROP..: the n-th packet from `at` on, counted from 1 */
+	struct impair_match match;  /* FAULT_DROP..: which packets count */
+};
+
+struct scenario_expect {
+	char *text; /* "requests.completed == 1000" */
+	unsigned line, column;
+};
+
+#define SCENARIO_KEY_LEN 32U /* bytes that a key file holds at least; the first ones count */
+
+struct scenario_capture {
+	size_t node, attachment;
+};
+
+struct scenario {
+	char *file, *name;
+	uint64_t seed;
+	nstime stop;
+	uint8_t *key;    /* cluster key, SCENARIO_KEY_LEN bytes; NULL: derived from the seed */
+	bool cipher_aes; /* aes256-gcm instead of chacha20-poly1305 */
+	struct scenario_network *networks;
+	size_t networks_count;
+	struct scenario_node *nodes;
+	size_t nodes_count;
+	struct scenario_service *services;
+	size_t services_count;
+	struct scenario_traffic *traffic;
+	size_t traffic_count;
+	struct scenario_fault *faults; /* in order of time, ties in file order */
+	size_t faults_count;
+	struct scenario_expect *expects;
+	size_t expects_count;
+	struct scenario_capture *captures;
+	size_t captures_count;
+	char **filters; /* texts of pcap filters that only: and match: point to; owned */
+	size_t filters_count;
+};
+
+/* A mistake in a file: line and column count from 1. */
+struct scenario_mistake {
+	unsigned line, column;
+	char *text;
+};
+
+struct scenario_mistakes {
+	struct scenario_mistake *list;
+	size_t count;   /* in the list */
+	size_t omitted; /* beyond SCENARIO_MISTAKES_MAX */
+};
+
+/* Reads and checks a file; `sets` are "path=value" words of --set, applied before checking. On success 0 and *out is to
+ * be freed; on mistakes E_INVAL with all of them in *mistakes, sorted by position. */
+int scenario_read(const char *file, const char *const *sets, size_t sets_count, struct scenario **out,
+		  struct scenario_mistakes *mistakes);
+void scenario_free(struct scenario *s); /* NULL is allowed */
+void scenario_mistakes_fini(struct scenario_mistakes *m);
+
+/* The node with this name, or SIZE_MAX. */
+size_t scenario_node_find(const struct scenario *s, const char *name);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Impairments of an attachment, and what `only:` and `match:` say. */
+#include "sim/scenario_parse.h"
+
+#include <string.h>
+
+#define WHY_MAX 200U
+
+const char *const impairment_keys[] = {"delay",   "jitter", "loss",  "corrupt", "duplicate",
+				       "reorder", "rate",   "limit", "only",    NULL};
+const char *const impairment_later[] = {"distribution", NULL};
+
+bool parse_match(struct parse *p, const struct doc *d, struct impair_match *match)
+{
+	struct scenario *s = p->s;
+	char why[WHY_MAX];
+	const char *text;
+
+	if (!parse_text(p, d, &text))
+		return false;
+	if (impair_match_parse(match, text, why, sizeof(why))) {
+		MISTAKE(p, d, "'%s' is neither courier nor encapsulated nor a pcap filter: %s", text, why);
+		return false;
+	}
+	if (match->filter) {
+		s->filters = scenario_grow(s->filters, s->filters_count, sizeof(*s->filters));
+		match->filter = s->filters[s->filters_count++] = parse_copy(text);
+	}
+	return true;
+}
+
+static void impair_delay(struct parse *p, struct doc *map, const char *key, nstime *out)
+{
+	struct doc *d = doc_get(map, key);
+	nstime value;
+
+	if (!d || !parse_duration(p, d, &value))
+		return;
+	if (value > IMPAIR_DELAY_MAX)
+		MISTAKE(p, d, "'%s' is more than an hour", d->text);
+	else
+		*out = value;
+}
+
+static void impair_probability(struct parse *p, struct doc *map, const char *key, uint32_t *out)
+{
+	static const char *const models[] = {"random", "gemodel", "state"};
+	struct doc *d = doc_get(map, key);
+
+	if (!d)
+		return;
+	for (size_t i = 0; d->kind == DOC_SCALAR && i < sizeof(models) / sizeof(*models); i++)
+		if (!strncmp(d->text, models[i], strlen(models[i]))) {
+			MISTAKE(p, d, "this version does not support the loss model '%s': write a plain percentage",
+				models[i]);
+			return;
+		}
+	parse_probability(p, d, out);
+}
+
+/* The plain values of one mapping. */
+static void impair_values(struct parse *p, struct doc *map, struct impairments *x)
+{
+	struct doc *d;
+	uint64_t value;
+
+	impair_delay(p, map, "delay", &x->delay_ns);
+	impair_delay(p, map, "jitter", &x->jitter_ns);
+	impair_probability(p, map, "loss", &x->loss_ppb);
+	impair_probability(p, map, "corrupt", &x->corrupt_ppb);
+	impair_probability(p, map, "duplicate", &x->duplicate_ppb);
+	impair_probability(p, map, "reorder", &x->reorder_ppb);
+	if ((d = doc_get(map, "rate")) && parse_rate(p, d, &value)) {
+		if (!value)
+			MISTAKE(p, d, "a rate of zero carries nothing; a link that is down is a fault");
+		else if (value > IMPAIR_RATE_MAX)
+			MISTAKE(p, d, "'%s' is more than 10000 Gbit", d->text);
+		else
+			x->rate_bps = value;
+	}
+	if ((d = doc_get(map, "limit")) && parse_count(p, d, 1, IMPAIR_LIMIT_MAX, &value))
+		x->limit_packets = (uint32_t)value;
+	if ((d = doc_get(map, "only")))
+		parse_match(p, d, &x->only);
+}
+
+/* The key where the value of a direction stands: in its own mapping or in the common one. */
+static const struct doc *impair_source(const struct doc *common, const struct doc *own, const char *key)
+{
+	const struct doc *d = own ? doc_get(own, key) : NULL;
+
+	return d ? d : doc_get(common, key);
+}
+
+/* What makes no sense together; told once when both directions have it from one place. */
+static const struct doc *impair_check(struct parse *p, const struct doc *common, const struct doc *own,
+				      const struct impairments *x, const struct doc *told)
+{
+	const struct doc *d = impair_source(common, own, "jitter");
+
+	if (d && d != told && x->jitter_ns > x->delay_ns) {
+		MISTAKE(p, d, "'jitter' is larger than 'delay': a packet cannot arrive before it is sent");
+		return d;
+	}
+	d = impair_source(common, own, "reorder");
+	if (d && d != told && x->reorder_ppb && !x->delay_ns && !x->rate_bps) {
+		MISTAKE_KEY(p, d, "'reorder' is never applied: without 'delay' or 'rate' no packet waits");
+		return d;
+	}
+	d = impair_source(common, own, "only");
+	if (d && d != told && !x->delay_ns && !x->jitter_ns && !x->loss_ppb && !x->corrupt_ppb && !x->duplicate_ppb &&
+	    !x->reorder_ppb) {
+		MISTAKE_KEY(p, d, "'only' is never applied: nothing here picks packets");
+		return d;
+	}
+	return told;
+}
+
+static struct doc *impair_direction(struct parse *p, struct doc *map, const char *key)
+{
+	struct doc *d = doc_get(map, key);
+
+	return d && parse_map(p, d, "the impairments of one direction", impairment_keys, impairment_later) ? d : NULL;
+}
+
+void parse_impairments(struct parse *p, struct doc *map, struct impairments *in, struct impairments *out)
+{
+	size_t mistakes = p->mistakes->count;
+	struct doc *own_in = impair_direction(p, map, "in"), *own_out = impair_direction(p, map, "out");
+	struct impairments before = *out;
+
+	impair_values(p, map, in);
+	/* The same values again for the other direction: its mistakes were told. */
+	if (mistakes == p->mistakes->count)
+		impair_values(p, map, &before);
+	*out = before;
+	if (own_in)
+		impair_values(p, own_in, in);
+	if (own_out)
+		impair_values(p, own_out, out);
+	if (own_in && own_out)
+		for (const char *const *key = impairment_keys; *key; key++)
+			if (doc_get(own_in, *key) && doc_get(own_out, *key))
+				parse_never(p, map, *key, "'in' and 'out' both set it");
+	if (mistakes != p->mistakes->count)
+		return;
+	const struct doc *told = impair_check(p, map, own_in, in, NULL);
+
+	impair_check(p, map, own_out, out, told);
+}

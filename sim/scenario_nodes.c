@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* networks: and nodes:, ranges expanded. */
+#include "sim/scenario_parse.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MTU_MIN          576U
+#define MTU_DEFAULT      1500U
+#define PREFIX_LEN_MIN   8U
+#define PREFIX_LEN_MAX   30U
+#define LIMIT_TABLE_MAX  (1U << 24)
+#define LIMIT_COUNT_MAX  (1U << 24)
+#define LIMIT_BUFFER_MAX (UINT64_C(1) << 32)
+#define LIMIT_HEADER_MIN 64U
+#define LIMIT_HEADER_MAX 65535U
+
+static const char *const role_words[] = {"client", "forwarder", "classifier", "backend", "host", "router", NULL};
+
+static bool parse_subnet(struct parse *p, const struct doc *d, struct scenario_network *n)
+{
+	const char *text, *why, *slash;
+	char address[ADDR_TEXT_MAX];
+	uint64_t len;
+
+	if (!parse_text(p, d, &text))
+		return false;
+	slash = strchr(text, '/');
+	if (!slash || (size_t)(slash - text) >= sizeof(address) || units_parse_count(slash + 1, &len, &why)) {
+		MISTAKE(p, d, "'%s' is not a subnet, such as 10.0.0.0/24", text);
+		return false;
+	}
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	if (!parse_address(p, d, address, &n->subnet))
+		return false;
+	if (len < PREFIX_LEN_MIN || len > PREFIX_LEN_MAX) {
+		MISTAKE(p, d, "a subnet's length is %u to %u bits, not %llu", PREFIX_LEN_MIN, PREFIX_LEN_MAX,
+			(unsigned long long)len);
+		return false;
+	}
+	n->prefix_len = (uint8_t)len;
+	for (unsigned bit = n->prefix_len; bit < 32; bit++)
+		if (n->subnet.bytes[bit / 8] & (0x80U >> bit % 8)) {
+			MISTAKE(p, d, "'%s' is an address in a subnet: its host bits are not zero", text);
+			return false;
+		}
+	return true;
+}
+
+/* True when sound. */
+static bool parse_network(struct parse *p, struct doc *d)
+{
+	static const char *const known[] = {"subnet", "mtu", NULL};
+	static const char *const later[] = {"tap", "host", NULL};
+	struct scenario *s = p->s;
+	struct scenario_network n = {.mtu = MTU_DEFAULT};
+	struct doc *subnet = doc_get(d, "subnet"), *mtu = doc_get(d, "mtu");
+	bool sound = parse_name(p, d->key_place, d->key, strlen(d->key));
+	uint64_t value;
+
+	if (!parse_map(p, d, "a network", known, later))
+		return false;
+	if (!subnet) {
+		MISTAKE_KEY(p, d, "network '%s' has no 'subnet'", d->key);
+		sound = false;
+	} else {
+		sound &= parse_subnet(p, subnet, &n);
+	}
+	if (mtu && parse_count(p, mtu, MTU_MIN, MTU_DEFAULT, &value))
+		n.mtu = (uint32_t)value;
+	for (size_t i = 0; i < s->networks_count && n.subnet.family; i++) {
+		const struct scenario_network *other = &s->networks[i];
+		uint8_t shorter = n.prefix_len < other->prefix_len ? n.prefix_len : other->prefix_len;
+
+		if (other->subnet.family && addr_in_prefix(&n.subnet, &other->subnet, shorter)) {
+			MISTAKE(p, subnet, "this subnet overlaps that of network '%s'", other->name);
+			sound = false;
+			break;
+		}
+	}
+	n.name = parse_copy(d->key);
+	p->network_docs = scenario_grow(p->network_docs, s->networks_count, sizeof(*p->network_docs));
+	p->network_docs[s->networks_count] = d;
+	s->networks = scenario_grow(s->networks, s->networks_count, sizeof(*s->networks));
+	s->networks[s->networks_count++] = n;
+	return sound;
+}
+
+void parse_networks(struct parse *p)
+{
+	struct doc *d = doc_get(p->root, "networks");
+
+	if (!d || d->kind != DOC_MAP || !d->count) {
+		mistake_add(p->mistakes, d ? doc_where(d) : p->root->place,
+			    "'networks' is missing or empty: networks: { lan: { subnet: 10.0.0.0/24 } }");
+		p->addressed = false;
+		return;
+	}
+	for (size_t i = 0; i < d->count; i++) {
+		if (i == SCENARIO_NETWORKS_MAX) {
+			MISTAKE_KEY(p, d->items[i], "more than %u networks", SCENARIO_NETWORKS_MAX);
+			p->addressed = false;
+			return;
+		}
+		p->addressed &= parse_network(p, d->items[i]);
+	}
+}
+
+static void parse_role(struct parse *p, const struct doc *d, unsigned *roles)
+{
+	size_t role;
+
+	if (!parse_word(p, d, role_words, NULL, &role))
+		return;
+	if (*roles & (1U << role))
+		MISTAKE(p, d, "role '%s' stands twice", role_words[role]);
+	*roles |= 1U << role;
+}
+
+static void parse_roles(struct parse *p, const struct doc *node, unsigned *roles)
+{
+	const struct doc *d = doc_get(node, "role");
+
+	if (!d) {
+		MISTAKE_KEY(p, node, "node '%s' has no 'role'", node->key);
+		return;
+	}
+	if (d->kind != DOC_LIST) {
+		parse_role(p, d, roles);
+		return;
+	}
+	for (size_t i = 0; i < d->count; i++)
+		parse_role(p, d->items[i], roles);
+	if (!d->count)
+		MISTAKE_KEY(p, d, "'role' is empty");
+	if ((*roles & ROLE_CLIENT) && (*roles & (ROLE_FORWARDER | ROLE_CLASSIFIER | ROLE_BACKEND)))
+		MISTAKE_KEY(p, d, "a client cannot be forwarder, classifier or backend as well");
+	if ((*roles & ROLE_BACKEND) && (*roles & (ROLE_FORWARDER | ROLE_CLASSIFIER)))
+		MISTAKE_KEY(p, d, "a backend cannot be forwarder or classifier as well");
+	if ((*roles & ROLE_HOST) && *roles != ROLE_HOST)
+		MISTAKE_KEY(p, d, "'host' is a plain node and goes with no other role");
+}
+
+static size_t network_find(const struct scenario *s, const char *name)
+{
+	for (size_t i = 0; i < s->networks_count; i++)
+		if (!strcmp(s->networks[i].name, name))
+			return i;
+	return SIZE_MAX;
+}
+
+static void network_unknown(struct parse *p, const struct doc *d)
+{
+	const struct scenario *s = p->s;
+	const char *names[SCENARIO_NETWORKS_MAX + 1];
+	const char *nearest;
+
+	for (size_t i = 0; i < s->networks_count; i++)
+		names[i] = s->networks[i].name;
+	names[s->networks_count] = NULL;
+	nearest = mistake_nearest(d->key, names);
+	if (nearest)
+		MISTAKE_KEY(p, d, "there is no network '%s'; did you mean '%s'?", d->key, nearest);
+	else
+		MISTAKE_KEY(p, d, "there is no network '%s'", d->key);
+}
+
+/* An attachment's keys: an address of its own besides the impairments. */
+static bool parse_attachment(struct parse *p, struct doc *d, bool alone, struct scenario_attachment *a)
+{
+	static const char *const known[] = {"address", "delay", "jitter", "loss", "corrupt", "duplicate", "reorder",
+					    "rate",    "limit", "only",   "in",   "out",     NULL};
+	struct doc *address = doc_get(d, "address");
+	const char *text;
+
+	if (!parse_map(p, d, "an attachment", known, impairment_later))
+		return true;
+	parse_impairments(p, d, &a->in, &a->out);
+	if (!address)
+		return true;
+	if (!alone) {
+		MISTAKE_KEY(p, address, "one 'address' cannot be that of all nodes of a range");
+		return false;
+	}
+	return parse_text(p, address, &text) && parse_address(p, address, text, &a->address);
+}
+
+static bool parse_on(struct parse *p, struct doc *node, bool alone, struct scenario_node *n)
+{
+	struct doc *on = doc_get(node, "on");
+	bool sound = true;
+
+	if (!on || on->kind != DOC_MAP || !on->count) {
+		mistake_add(p->mistakes, on ? doc_where(on) : node->key_place,
+			    "node '%s' is on no network: on: { NETWORK: {} }", node->key);
+		return false;
+	}
+	for (size_t i = 0; i < on->count; i++) {
+		struct scenario_attachment a = {.network = network_find(p->s, on->items[i]->key)};
+
+		if (i == SCENARIO_INTERFACES_MAX) {
+			MISTAKE_KEY(p, on->items[i], "more than %u networks on one node", SCENARIO_INTERFACES_MAX);
+			return false;
+		}
+		sound &= parse_attachment(p, on->items[i], alone, &a);
+		if (a.network == SIZE_MAX) {
+			if (p->s->networks_count)
+				network_unknown(p, on->items[i]);
+			sound = false;
+			continue;
+		}
+		n->attachments = scenario_grow(n->attachments, n->attachments_count, sizeof(a));
+		n->attachments[n->attachments_count++] = a;
+	}
+	return sound;
+}
+
+static void parse_apps(struct parse *p, struct doc *node, struct scenario_node *n)
+{
+	static const char *const known[] = {"echo", "http", "bulk", "sink", NULL};
+	struct doc *d = doc_get(node, "apps");
+
+	if (!d || !parse_map(p, d, "apps", known, NULL))
+		return;
+	for (size_t i = 0; i < d->count; i++) {
+		uint64_t port;
+		size_t kind = 0;
+
+		while (known[kind] && strcmp(known[kind], d->items[i]->key))
+			kind++;
+		if (!known[kind] || !parse_count(p, d->items[i], 1, UINT16_MAX, &port))
+			continue;
+		for (size_t j = 0; j < n->apps_count; j++)
+			if (n->apps[j].port == port)
+				MISTAKE(p, d->items[i], "port %llu is taken by %s", (unsigned long long)port,
+					known[n->apps[j].kind]);
+		n->apps = scenario_grow(n->apps, n->apps_count, sizeof(*n->apps));
+		n->apps[n->apps_count++] = (struct scenario_app){(enum app_kind)kind, (uint16_t)port};
+	}
+}
+
+/* A limit that the node's roles have no use for is a mistake. */
+static struct doc *limit_get(struct parse *p, struct doc *d, const char *key, unsigned roles, unsigned wanted,
+			     const char *why)
+{
+	struct doc *limit = doc_get(d, key);
+
+	if (!limit || roles & wanted)
+		return limit;
+	MISTAKE_KEY(p, limit, "'%s' is never applied: it is a limit of %s", key, why);
+	return NULL;
+}
+
+static void parse_limits(struct parse *p, struct doc *node, struct scenario_node *n)
+{
+	static const char *const known[] = {"table", "connections", "buffer", "header", "identifiers", NULL};
+	struct doc *d = doc_get(node, "limits"), *l;
+	uint64_t value;
+
+	if (!d || !parse_map(p, d, "limits", known, NULL))
+		return;
+	l = limit_get(p, d, "table", n->roles, ROLE_FORWARDER, "a forwarder");
+	if (l && parse_count(p, l, 1, LIMIT_TABLE_MAX, &value))
+		n->limits.table = (uint32_t)value;
+	l = limit_get(p, d, "connections", n->roles, ROLE_CLASSIFIER | ROLE_BACKEND, "a classifier or backend");
+	if (l && parse_count(p, l, 1, LIMIT_COUNT_MAX, &value))
+		n->limits.connections = (uint32_t)value;
+	l = limit_get(p, d, "buffer", n->roles, ROLE_BACKEND, "a backend");
+	if (l && parse_size(p, l, LIMIT_BUFFER_MAX, &value)) {
+		if (!value)
+			MISTAKE(p, l, "a buffer of nothing holds no packet");
+		n->limits.buffer = value;
+	}
+	l = limit_get(p, d, "header", n->roles, ROLE_CLASSIFIER, "a classifier");
+	if (l && parse_size(p, l, LIMIT_HEADER_MAX, &value)) {
+		if (value < LIMIT_HEADER_MIN)
+			MISTAKE(p, l, "'%s' is less than %u B: no request has so short a head", l->text,
+				LIMIT_HEADER_MIN);
+		n->limits.header = (uint32_t)value;
+	}
+	l = limit_get(p, d, "identifiers", n->roles, ROLE_CLASSIFIER, "a classifier");
+	if (l && parse_count(p, l, 1, UINT32_MAX, &value))
+		n->limits.identifiers = (uint32_t)value;
+}
+
+static void *copy_of(const void *array, size_t count, size_t size)
+{
+	void *copy = count ? calloc(count, size) : NULL;
+
+	if (count && !copy)
+		log_fatal("out of memory reading a scenario");
+	if (count)
+		memcpy(copy, array, count * size);
+	return copy;
+}
+
+/* Adds a node as `model` says; its arrays are copied. False: too many. */
+static bool node_add(struct parse *p, struct doc *d, const struct scenario_node *model, const char *name)
+{
+	struct scenario *s = p->s;
+	size_t index = s->nodes_count;
+	struct scenario_node n = *model;
+
+	p->attachments_count += n.attachments_count;
+	if (index == SCENARIO_NODES_MAX || p->attachments_count > SCENARIO_ATTACHMENTS_MAX) {
+		MISTAKE_KEY(p, d,
+			    index == SCENARIO_NODES_MAX ? "more than %u nodes" : "more than %u attachments of nodes",
+			    index == SCENARIO_NODES_MAX ? SCENARIO_NODES_MAX : SCENARIO_ATTACHMENTS_MAX);
+		p->addressed = false;
+		return false;
+	}
+	n.name = parse_copy(name);
+	n.attachments = copy_of(n.attachments, n.attachments_count, sizeof(*n.attachments));
+	n.apps = copy_of(n.apps, n.apps_count, sizeof(*n.apps));
+	for (size_t i = 0; i < n.attachments_count; i++)
+		n.attachments[i].mac = (struct mac){{0x02, 0xba, (uint8_t)(index >> 8), (uint8_t)index, 0, (uint8_t)i}};
+	p->node_docs = scenario_grow(p->node_docs, index, sizeof(*p->node_docs));
+	p->node_docs[index] = d;
+	s->nodes = scenario_grow(s->nodes, index, sizeof(*s->nodes));
+	s->nodes[s->nodes_count++] = n;
+	return true;
+}
+
+/* False: no more nodes fit. */
+static bool parse_node(struct parse *p, struct doc *d)
+{
+	static const char *const known[] = {"role", "on", "apps", "routes", "limits", NULL};
+	struct scenario_node model = {0};
+	char name[SCENARIO_NAME_MAX + 24];
+	struct range r;
+	bool room = true;
+
+	if (!parse_range(p, d->key_place, d->key, &r)) {
+		p->addressed = false;
+		r = (struct range){.len = 0, .first = 1, .last = 0};
+	}
+	if (!parse_map(p, d, "a node", known, NULL) || doc_is_empty(d)) {
+		if (doc_is_empty(d))
+			MISTAKE_KEY(p, d, "node '%s' has no 'role' and is 'on' no network", d->key);
+		p->addressed = false;
+		return true;
+	}
+	parse_roles(p, d, &model.roles);
+	p->addressed &= parse_on(p, d, r.first >= r.last, &model) && model.roles;
+	parse_apps(p, d, &model);
+	parse_limits(p, d, &model);
+	if (r.first > r.last && r.len)
+		room = node_add(p, d, &model, d->key);
+	for (uint64_t i = r.first; i <= r.last && room; i++) {
+		snprintf(name, sizeof(name), "%.*s%llu", (int)r.len, d->key, (unsigned long long)i);
+		room = node_add(p, d, &model, name);
+	}
+	free(model.attachments);
+	free(model.apps);
+	return room;
+}
+
+void parse_nodes(struct parse *p)
+{
+	struct doc *d = doc_get(p->root, "nodes");
+
+	if (!d || d->kind != DOC_MAP || !d->count) {
+		mistake_add(p->mistakes, d ? doc_where(d) : p->root->place,
+			    "'nodes' is missing or empty: nodes: { client: { role: client, on: { NETWORK: {} } } }");
+		p->addressed = false;
+		return;
+	}
+	for (size_t i = 0; i < d->count && parse_node(p, d->items[i]); i++)
+		;
+}

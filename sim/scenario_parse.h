@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the parts of the scenario parser share: the state of one reading, reading of values, references to nodes.
+ *
+ * The parts, in the order in which they run: sections that name things (networks, nodes, services), addresses and
+ * routes, then sections that refer to them (traffic, faults, capture, expect). Each adds its mistakes and goes on with
+ * what is left, so that one run tells them all. Callers: the scenario_*.c files only. */
+#ifndef BATON_SIM_SCENARIO_PARSE_H
+#define BATON_SIM_SCENARIO_PARSE_H
+
+#include "sim/scenario_doc.h"
+#include "sim/units.h"
+
+#define SCENARIO_NAME_MAX        63U /* bytes of a name */
+#define SCENARIO_NETWORKS_MAX    1024U
+#define SCENARIO_SERVICES_MAX    1024U
+#define SCENARIO_VIPS_MAX        64U   /* what one stack takes */
+#define SCENARIO_RULES_MAX       1024U /* of one service */
+#define SCENARIO_TRAFFIC_MAX     4096U
+#define SCENARIO_FAULTS_MAX      4096U
+#define SCENARIO_CAPTURES_MAX    512U                /* each is an open file */
+#define SCENARIO_ATTACHMENTS_MAX 262144U             /* of all nodes */
+#define SCENARIO_INTERFACES_MAX  64U                 /* of one node */
+#define SCENARIO_ROUTES_MAX      (1U << 20)          /* of all nodes */
+#define SCENARIO_WORK_MAX        (1U << 24)          /* names compared with globs, steps along paths */
+#define SCENARIO_REQUESTS_MAX    1000000000U         /* of one entry of traffic */
+#define SCENARIO_BYTES_MAX       (UINT64_C(1) << 40) /* of one body */
+
+struct name_index {
+	const char *name;
+	size_t index;
+};
+
+/* Who answers to an address. */
+struct owner {
+	uint32_t address;
+	size_t node, attachment;
+};
+
+struct parse {
+	struct scenario *s;
+	struct scenario_mistakes *mistakes;
+	struct doc *root;
+	struct doc **network_docs, **node_docs, **service_docs; /* by index; a range's nodes share one */
+	struct name_index *names;                               /* of nodes, sorted */
+	struct owner *owners;                                   /* sorted by address */
+	size_t owners_count;
+	uint32_t *marks; /* by node: the last list that it was put into */
+	uint32_t mark;
+	size_t attachments_count, routes_count;
+	uint64_t work; /* left of SCENARIO_WORK_MAX */
+	bool work_told;
+	bool addressed; /* networks, nodes and services are sound enough for addresses and routes */
+};
+
+/* Mistakes. */
+#define MISTAKE(p, d, ...)     mistake_add((p)->mistakes, doc_where(d), __VA_ARGS__)
+#define MISTAKE_KEY(p, d, ...) mistake_add((p)->mistakes, (d)->key_place, __VA_ARGS__)
+
+/* Whether work may be done; the mistake of too much is added once. */
+bool parse_work(struct parse *p, const struct doc *d, uint64_t steps);
+
+/* Keys. `known` and `later` end with NULL; a key in `later` (may be NULL) belongs to a later version. `what` says of
+ * what: "a node". False when d is no mapping (an empty value passes as an empty one). */
+bool parse_map(struct parse *p, struct doc *d, const char *what, const char *const *known, const char *const *later);
+bool parse_list(struct parse *p, const struct doc *d, const char *what);
+bool doc_is_empty(const struct doc *d);
+
+/* Adds "KEY is never applied: why" when the key is there. */
+void parse_never(struct parse *p, const struct doc *map, const char *key, const char *why);
+
+/* Values: false with a mistake added, *out untouched. */
+bool parse_text(struct parse *p, const struct doc *d, const char **out); /* not empty */
+bool parse_duration(struct parse *p, const struct doc *d, nstime *out_ns);
+bool parse_rate(struct parse *p, const struct doc *d, uint64_t *out_bps);
+bool parse_size(struct parse *p, const struct doc *d, uint64_t max, uint64_t *out_bytes);
+bool parse_probability(struct parse *p, const struct doc *d, uint32_t *out_ppb);
+bool parse_count(struct parse *p, const struct doc *d, uint64_t min, uint64_t max, uint64_t *out);
+bool parse_bool(struct parse *p, const struct doc *d, bool *out);
+/* The index of one of `words`; `later` words (may be NULL) are refused as not supported. */
+bool parse_word(struct parse *p, const struct doc *d, const char *const *words, const char *const *later, size_t *out);
+bool parse_address(struct parse *p, const struct doc *d, const char *text, struct addr *out);
+/* "HOST:PORT": the port, and HOST's length. */
+bool parse_host_port(struct parse *p, const struct doc *d, const char *text, size_t *host_len, uint16_t *port);
+bool parse_name(struct parse *p, struct doc_place where, const char *name, size_t len);
+/* A name with an optional range at its end: "client[1..8]" has len 6, 1 and 8; without one first > last. */
+struct range {
+	size_t len;
+	uint64_t first, last;
+};
+bool parse_range(struct parse *p, struct doc_place where, const char *text, struct range *r);
+
+static inline uint32_t address_number(const struct addr *a)
+{
+	return (uint32_t)a->bytes[0] << 24 | (uint32_t)a->bytes[1] << 16 | (uint32_t)a->bytes[2] << 8 | a->bytes[3];
+}
+
+/* A copy for the scenario. */
+char *parse_copy(const char *text);
+
+/* References. A node by its name, or SIZE_MAX with a mistake. */
+size_t parse_node_ref(struct parse *p, const struct doc *d, const char *name, size_t len);
+/* "NODE.NETWORK" */
+bool parse_attachment_ref(struct parse *p, const struct doc *d, size_t *node, size_t *attachment);
+/* A name, glob or range, or a list of them: indices of nodes that have `role`, called `role_text` in mistakes. */
+bool parse_node_list(struct parse *p, const struct doc *d, unsigned role, const char *role_text, size_t **list,
+		     size_t *count);
+
+/* Impairments: `map` may hold other keys too. Values that are there replace those in *in and *out. */
+extern const char *const impairment_keys[]; /* without in: and out: */
+extern const char *const impairment_later[];
+void parse_impairments(struct parse *p, struct doc *map, struct impairments *in, struct impairments *out);
+/* What `only:` or `match:` says; the filter's text is owned by the scenario. */
+bool parse_match(struct parse *p, const struct doc *d, struct impair_match *match);
+
+/* The parts. */
+void parse_networks(struct parse *p);
+void parse_nodes(struct parse *p);
+void parse_names(struct parse *p); /* sorts them and finds those that stand twice */
+void parse_services(struct parse *p);
+void parse_addresses(struct parse *p);
+void parse_routes(struct parse *p);
+void parse_reachability(struct parse *p);
+void parse_traffic(struct parse *p);
+void parse_faults(struct parse *p);
+void parse_captures(struct parse *p);
+void parse_expects(struct parse *p);
+
+/* The forwarder of a service: the first with an attachment in the VIP's subnet, or SIZE_MAX. */
+size_t service_forwarder(const struct scenario *s, const struct scenario_service *service);
+/* The network that holds an address, or SIZE_MAX. */
+size_t network_of(const struct scenario *s, const struct addr *a);
+/* The attachment of `node` on `network`, or SIZE_MAX. */
+size_t node_attachment(const struct scenario_node *node, size_t network);
+/* Whether two nodes are on one network, or are the same node. */
+bool nodes_share_network(const struct scenario_node *a, const struct scenario_node *b);
+
+/* Follows the routes of the nodes from `from` to an address; false when they do not lead there, or pass `avoid`
+ * (SIZE_MAX: none) before they do. */
+bool routes_follow(struct parse *p, const struct doc *d, size_t from, const struct addr *to, size_t avoid);
+
+#endif

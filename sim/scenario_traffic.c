@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* traffic: which requests, from whom, to whom, when. */
+#include "sim/scenario_parse.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define HEADERS_MAX 64U
+#define HEADER_MAX  4096U /* bytes of one field, and of a path */
+
+static const char *const app_words[] = {"echo", "http", "bulk", "sink", NULL};
+static const char *const http_keys[] = {"method",  "host",  "path",           "headers",    "body",
+					"chunked", "reply", "per_connection", "half_close", NULL};
+
+static bool is_token(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)text[i]) && !strchr("!#$%&'*+-.^_`|~", text[i]))
+			return false;
+	return len;
+}
+
+static bool has_control(const char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			return true;
+	return false;
+}
+
+/* A part of the request's head: no spaces, one line. */
+static bool head_text(struct parse *p, struct doc *entry, const char *key, char **out)
+{
+	struct doc *d = doc_get(entry, key);
+	const char *text;
+
+	if (!d || !parse_text(p, d, &text))
+		return false;
+	if (strchr(text, ' ') || has_control(text) || strlen(text) > HEADER_MAX) {
+		MISTAKE(p, d, "'%s' is no %s: it holds a space or is too long", text, key);
+		return false;
+	}
+	*out = parse_copy(text);
+	return true;
+}
+
+/* A {word} that is not {n} would stand in every request as it is. */
+static void check_braces(struct parse *p, const struct doc *d, bool counts)
+{
+	for (const char *brace = d->text; (brace = strchr(brace, '{')); brace++) {
+		size_t len = strspn(brace + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+		if (!len || brace[1 + len] != '}' || (counts && len == 1 && brace[1] == 'n'))
+			continue;
+		MISTAKE(p, d,
+			counts ? "'{%.*s}' is never replaced; {n} is"
+			       : "'{%.*s}' is never replaced here; {n} is, in 'path'",
+			(int)len, brace + 1);
+		return;
+	}
+}
+
+static void parse_headers(struct parse *p, struct doc *d, struct scenario_traffic *t)
+{
+	if (!parse_list(p, d, "headers"))
+		return;
+	for (size_t i = 0; i < d->count; i++) {
+		const struct doc *header = d->items[i];
+		const char *text, *colon;
+
+		if (i == HEADERS_MAX) {
+			MISTAKE(p, header, "more than %u headers", HEADERS_MAX);
+			return;
+		}
+		if (header->kind == DOC_MAP) {
+			MISTAKE(p, header, "a header is one text: quote it: \"Name: value\"");
+			continue;
+		}
+		if (!parse_text(p, header, &text))
+			continue;
+		colon = strchr(text, ':');
+		if (!colon || !is_token(text, (size_t)(colon - text)) || has_control(text) ||
+		    strlen(text) > HEADER_MAX) {
+			MISTAKE(p, header, "'%s' is not \"Name: value\"", text);
+			continue;
+		}
+		check_braces(p, header, false);
+		t->headers = scenario_grow(t->headers, t->headers_count, sizeof(*t->headers));
+		t->headers[t->headers_count++] = parse_copy(text);
+	}
+}
+
+static void parse_http(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+{
+	struct doc *headers = doc_get(entry, "headers"), *body = doc_get(entry, "body"),
+		   *reply = doc_get(entry, "reply");
+	struct doc *chunked = doc_get(entry, "chunked"), *per = doc_get(entry, "per_connection");
+	struct doc *half_close = doc_get(entry, "half_close");
+
+	parse_never(p, entry, "bytes", "an HTTP request has a 'body'");
+	if (head_text(p, entry, "method", &t->method) && !is_token(t->method, strlen(t->method)))
+		MISTAKE(p, doc_get(entry, "method"), "'%s' is no HTTP method", t->method);
+	if (head_text(p, entry, "host", &t->host))
+		check_braces(p, doc_get(entry, "host"), false);
+	if (head_text(p, entry, "path", &t->path)) {
+		if (t->path[0] != '/')
+			MISTAKE(p, doc_get(entry, "path"), "'%s' is no path: it begins with /", t->path);
+		check_braces(p, doc_get(entry, "path"), true);
+	}
+	if (headers)
+		parse_headers(p, headers, t);
+	if (body)
+		parse_size(p, body, SCENARIO_BYTES_MAX, &t->body);
+	if (reply && parse_size(p, reply, SCENARIO_BYTES_MAX, &t->reply) && !t->reply)
+		MISTAKE(p, reply, "a reply of nothing cannot be asked for; without 'reply' it is 1 KiB");
+	if (chunked && parse_bool(p, chunked, &t->chunked) && t->chunked && !t->body)
+		MISTAKE_KEY(p, chunked, "'chunked' is never applied: there is no 'body'");
+	if (per)
+		parse_count(p, per, 1, SCENARIO_REQUESTS_MAX, &t->per_connection);
+	if (half_close && parse_bool(p, half_close, &t->half_close) && t->half_close && t->per_connection > 1)
+		MISTAKE_KEY(p, half_close,
+			    "'half_close' ends a connection's requests: it goes with 'per_connection: 1'");
+}
+
+/* echo and bulk: so many bytes, and nothing of HTTP. */
+static void parse_bytes(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+{
+	struct doc *bytes = doc_get(entry, "bytes");
+	char why[64];
+
+	snprintf(why, sizeof(why), "the app is %s, which is no HTTP", app_words[t->app]);
+	for (const char *const *key = http_keys; *key; key++)
+		parse_never(p, entry, *key, why);
+	if (!bytes)
+		MISTAKE(p, entry, "'bytes' is missing: how much does %s send?", app_words[t->app]);
+	else if (parse_size(p, bytes, SCENARIO_BYTES_MAX, &t->body) && !t->body)
+		MISTAKE(p, bytes, "zero bytes are no traffic");
+}
+
+static void parse_arrivals(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+{
+	static const char *const words[] = {"even", "poisson", "burst", NULL};
+	struct doc *rate = doc_get(entry, "rate"), *arrivals = doc_get(entry, "arrivals"),
+		   *burst = doc_get(entry, "burst");
+	struct units_frequency f;
+	const char *text, *why;
+	size_t word;
+
+	if (rate && parse_text(p, rate, &text)) {
+		if (units_parse_frequency(text, &f, &why))
+			MISTAKE(p, rate, "'%s' is not %s: %s", text, units_dimension_text(UNITS_FREQUENCY), why);
+		else if (!(t->interval_ns = f.period_ns / f.events))
+			MISTAKE(p, rate, "'%s' is more than one a nanosecond", text);
+	}
+	if (!rate)
+		parse_never(p, entry, "arrivals", "without a 'rate' all requests come at once");
+	if (arrivals && parse_word(p, arrivals, words, NULL, &word))
+		t->arrivals = (enum arrivals)word;
+	if (t->arrivals != ARRIVALS_BURST)
+		parse_never(p, entry, "burst", "that is for 'arrivals: burst'");
+	else if (!burst)
+		MISTAKE(p, arrivals, "'burst' is missing: how many requests come at a time?");
+	else
+		parse_count(p, burst, 1, SCENARIO_REQUESTS_MAX, &t->burst);
+}
+
+static void parse_times(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+{
+	struct doc *start = doc_get(entry, "start"), *requests = doc_get(entry, "requests");
+	const struct scenario *s = p->s;
+
+	if (requests)
+		parse_count(p, requests, 1, SCENARIO_REQUESTS_MAX, &t->requests);
+	if (start && parse_duration(p, start, &t->start) && s->stop && t->start >= s->stop) {
+		MISTAKE(p, start, "the run stops before this traffic starts");
+		return;
+	}
+	unsigned __int128 last = (unsigned __int128)(t->requests - 1) * t->interval_ns + t->start;
+
+	if (s->stop && requests && last >= s->stop)
+		MISTAKE(p, requests, "the run stops before the last of %s requests starts", requests->text);
+}
+
+static void parse_to_service(struct parse *p, struct doc *d, struct scenario_traffic *t)
+{
+	const struct scenario *s = p->s;
+	const char *names[SCENARIO_SERVICES_MAX + 1];
+	const char *text;
+
+	if (!parse_text(p, d, &text))
+		return;
+	for (size_t i = 0; i < s->services_count; i++) {
+		names[i] = s->services[i].name;
+		if (strcmp(names[i], text))
+			continue;
+		t->to_service = true;
+		t->service = i;
+		if (t->app != APP_HTTP && s->services[i].protocol == PROTOCOL_HTTP)
+			MISTAKE(p, d, "service '%s' reads HTTP requests, and %s sends none", text, app_words[t->app]);
+		return;
+	}
+	names[s->services_count] = NULL;
+	const char *nearest = mistake_nearest(text, names);
+
+	if (nearest)
+		MISTAKE(p, d, "there is no service '%s'; did you mean '%s'?", text, nearest);
+	else
+		MISTAKE(p, d, "there is no service '%s'", text);
+}
+
+/* Whether what listens on the port takes what the app sends. */
+static void check_listener(struct parse *p, const struct doc *d, const struct scenario_node *n,
+			   const struct scenario_traffic *t)
+{
+	for (size_t i = 0; i < n->apps_count; i++) {
+		if (n->apps[i].port != t->to_port)
+			continue;
+		if (n->apps[i].kind != t->app && !(t->app == APP_BULK && n->apps[i].kind == APP_SINK))
+			MISTAKE(p, d, "port %u of node '%s' is %s, not %s", t->to_port, n->name,
+				app_words[n->apps[i].kind], app_words[t->app]);
+		return;
+	}
+	MISTAKE(p, d, "nothing listens on port %u of node '%s': apps: { %s: %u }", t->to_port, n->name,
+		t->app == APP_BULK ? "sink" : app_words[t->app], t->to_port);
+}
+
+static void parse_to_node(struct parse *p, struct doc *d, struct scenario_traffic *t)
+{
+	const struct scenario *s = p->s;
+	const char *text;
+	size_t len, node;
+
+	if (!parse_text(p, d, &text) || !parse_host_port(p, d, text, &len, &t->to_port))
+		return;
+	node = parse_node_ref(p, d, text, len);
+	if (node == SIZE_MAX)
+		return;
+	const struct scenario_node *n = &s->nodes[node];
+
+	check_listener(p, d, n, t);
+	if (!p->addressed || !t->from_count)
+		return;
+	const struct scenario_node *from = &s->nodes[t->from[0]];
+
+	/* The address that the first client sees nearest: on its own network, else the first with a path. */
+	t->to_address = n->attachments[0].address;
+	for (size_t i = n->attachments_count; i-- > 0;)
+		if (routes_follow(p, d, t->from[0], &n->attachments[i].address, SIZE_MAX))
+			t->to_address = n->attachments[i].address;
+	for (size_t i = n->attachments_count; i-- > 0;)
+		if (node_attachment(from, n->attachments[i].network) != SIZE_MAX)
+			t->to_address = n->attachments[i].address;
+}
+
+static void parse_entry(struct parse *p, struct doc *d)
+{
+	static const char *const known[] = {"from",    "to",       "service",        "app",        "requests",
+					    "rate",    "arrivals", "burst",          "start",      "bytes",
+					    "method",  "host",     "path",           "headers",    "body",
+					    "chunked", "reply",    "per_connection", "half_close", NULL};
+	static const char *const apps[] = {"echo", "http", "bulk", NULL};
+	struct scenario *s = p->s;
+	struct scenario_traffic t = {.app = APP_HTTP, .requests = 1, .burst = 1, .per_connection = 1};
+	struct doc *from = doc_get(d, "from"), *to = doc_get(d, "to"), *service = doc_get(d, "service");
+	struct doc *app = doc_get(d, "app");
+	size_t word;
+
+	if (parse_map(p, d, "traffic", known, NULL) && d->kind == DOC_MAP) {
+		if (app && parse_word(p, app, apps, NULL, &word))
+			t.app = (enum app_kind)word;
+		if (from)
+			parse_node_list(p, from, ROLE_CLIENT, "client", &t.from, &t.from_count);
+		else
+			MISTAKE(p, d, "'from' is missing: which clients?");
+		if (!to == !service)
+			MISTAKE(p, d, "traffic goes to one 'service: NAME' or 'to: NODE:PORT'");
+		else if (service)
+			parse_to_service(p, service, &t);
+		else
+			parse_to_node(p, to, &t);
+		if (t.app == APP_HTTP)
+			parse_http(p, d, &t);
+		else
+			parse_bytes(p, d, &t);
+		parse_arrivals(p, d, &t);
+		parse_times(p, d, &t);
+	} else if (doc_is_empty(d)) {
+		MISTAKE(p, d, "an empty entry");
+	}
+	s->traffic = scenario_grow(s->traffic, s->traffic_count, sizeof(t));
+	s->traffic[s->traffic_count++] = t;
+}
+
+void parse_traffic(struct parse *p)
+{
+	struct doc *d = doc_get(p->root, "traffic");
+
+	if (!d || !parse_list(p, d, "traffic"))
+		return;
+	for (size_t i = 0; i < d->count; i++) {
+		if (i == SCENARIO_TRAFFIC_MAX) {
+			MISTAKE(p, d->items[i], "more than %u entries of traffic", SCENARIO_TRAFFIC_MAX);
+			return;
+		}
+		parse_entry(p, d->items[i]);
+	}
+}

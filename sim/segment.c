@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sim/segment.h"
+
+#include "base/log.h"
+#include "pcap/pcapng.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAC_GROUP UINT64_C(0x010000000000) /* the bit that makes an address a multicast or broadcast one */
+
+static void *memory_resize(void *p, size_t count, size_t size)
+{
+	void *resized = reallocarray(p, count, size);
+
+	if (!resized)
+		log_fatal("out of memory: %zu attachments", count);
+	return resized;
+}
+
+static uint64_t mac_load(const uint8_t *p)
+{
+	uint64_t mac = 0;
+
+	for (unsigned i = 0; i < 6; i++)
+		mac = mac << 8 | p[i];
+	return mac;
+}
+
+/* The first of the slots that an address may take. They do not wrap: the table has that many more behind its end. */
+static struct segment_mac *mac_slots(const struct segment *s, uint64_t mac)
+{
+	return &s->macs[(mac * UINT64_C(0x9e3779b97f4a7c15)) >> 40 & (SEGMENT_MACS_MAX - 1)];
+}
+
+static struct attachment *mac_find(const struct segment *s, uint64_t mac)
+{
+	const struct segment_mac *slot = mac_slots(s, mac);
+
+	for (unsigned i = 0; i < SEGMENT_MACS_WAY && slot[i].mac; i++)
+		if (slot[i].mac == mac)
+			return slot[i].port;
+	return NULL;
+}
+
+static void mac_learn(struct segment *s, uint64_t mac, struct attachment *port)
+{
+	struct segment_mac *slot = mac_slots(s, mac);
+	unsigned i = 0;
+
+	if (!mac || mac & MAC_GROUP)
+		return;
+	while (i < SEGMENT_MACS_WAY && slot[i].mac && slot[i].mac != mac)
+		i++;
+	if (i == SEGMENT_MACS_WAY)
+		i = 0; /* forget one: the frames for it are flooded until it speaks again */
+	slot[i] = (struct segment_mac){.mac = mac, .port = port};
+}
+
+static void tap_write(struct tap *tap, const struct buf *frame, enum pcapng_direction direction, nstime now)
+{
+	int err;
+
+	if (!tap->writer)
+		return;
+	err = pcapng_packet(tap->writer, tap->interface, now, frame->data, frame->len, direction, NULL);
+	if (err && !tap->error)
+		tap->error = err;
+}
+
+static void frame_deliver(struct attachment *a, struct buf *frame, nstime now)
+{
+	tap_write(&a->tap, frame, PCAPNG_IN, now);
+	a->deliver(a->node, a->port, frame, now);
+}
+
+/* Sets a direction's timer for its head, unless it stands there already. */
+static void timer_follow(struct engine *e, struct timer *t, const struct impair *i)
+{
+	nstime due = impair_expiry(i);
+
+	if (due == NSTIME_NEVER) {
+		engine_timer_cancel(e, t);
+		return;
+	}
+	if (t->index == TIMER_IDLE || t->at != due || t->order != impair_order(i))
+		engine_timer_set_ordered(e, t, due, impair_order(i));
+}
+
+/* The switch hands a frame to the attachment of its receiver. */
+static void frame_arrive(struct attachment *a, struct buf *frame, nstime now)
+{
+	if (impair_is_plain(&a->in)) {
+		impair_pass(&a->in, frame, now);
+		frame_deliver(a, frame, now);
+		return;
+	}
+	impair_input(&a->in, frame, now);
+	timer_follow(a->segment->config.engine, &a->timer_in, &a->in);
+}
+
+static void frame_switch(struct attachment *from, struct buf *frame, nstime now)
+{
+	struct segment *s = from->segment;
+	uint64_t to = mac_load(frame->data);
+	struct attachment *port = to & MAC_GROUP ? NULL : mac_find(s, to);
+	struct attachment *last;
+
+	mac_learn(s, mac_load(frame->data + 6), from);
+	if (port) {
+		if (port == from)
+			buf_free(frame); /* the receiver is on the side it came from */
+		else
+			frame_arrive(port, frame, now);
+		return;
+	}
+	s->flooded++;
+	if (s->count == 1) {
+		buf_free(frame);
+		return;
+	}
+	last = s->attachments[s->count - 1] == from ? s->attachments[s->count - 2] : s->attachments[s->count - 1];
+	for (unsigned i = 0; s->attachments[i] != last; i++)
+		if (s->attachments[i] != from)
+			frame_arrive(s->attachments[i], buf_clone(frame), now);
+	frame_arrive(last, frame, now);
+}
+
+static void out_fire(struct timer *t, nstime now)
+{
+	struct attachment *a = (struct attachment *)(void *)((char *)t - offsetof(struct attachment, timer_out));
+	struct engine *e = a->segment->config.engine;
+	struct buf *frame;
+
+	do {
+		frame = impair_output(&a->out, now);
+		if (frame)
+			frame_switch(a, frame, now);
+	} while (a->out.ring_count && engine_continue(e, impair_expiry(&a->out), impair_order(&a->out)));
+	timer_follow(e, t, &a->out);
+}
+
+static void in_fire(struct timer *t, nstime now)
+{
+	struct attachment *a = (struct attachment *)(void *)((char *)t - offsetof(struct attachment, timer_in));
+	struct engine *e = a->segment->config.engine;
+	struct buf *frame;
+
+	do {
+		frame = impair_output(&a->in, now);
+		if (frame)
+			frame_deliver(a, frame, now);
+	} while (a->in.ring_count && engine_continue(e, impair_expiry(&a->in), impair_order(&a->in)));
+	timer_follow(e, t, &a->in);
+}
+
+void segment_init(struct segment *s, const struct segment_config *config)
+{
+	*s = (struct segment){.config = *config};
+	s->macs = calloc(SEGMENT_MACS_MAX + SEGMENT_MACS_WAY, sizeof *s->macs);
+	if (!s->macs)
+		log_fatal("out of memory: a switch's addresses");
+}
+
+void segment_fini(struct segment *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		struct attachment *a = s->attachments[i];
+
+		engine_timer_cancel(s->config.engine, &a->timer_out);
+		engine_timer_cancel(s->config.engine, &a->timer_in);
+		impair_fini(&a->out);
+		impair_fini(&a->in);
+		impair_faults_fini(&a->faults);
+		free(a);
+	}
+	free(s->attachments);
+	free(s->macs);
+	*s = (struct segment){0};
+}
+
+struct attachment *segment_attach(struct segment *s, const char *name, void *node, unsigned port,
+				  segment_deliver deliver)
+{
+	struct attachment *a = memory_resize(NULL, 1, sizeof *a);
+	struct impair_config config = {
+		.name = a->name,
+		.direction = IMPAIR_DIRECTION_OUT,
+		.seed = s->config.seed,
+		.heap = &s->config.engine->heap,
+		.faults = &a->faults,
+		.trace = s->config.trace,
+		.tunnels = s->config.tunnels,
+		.tunnel_count = s->config.tunnel_count,
+	};
+
+	assert(strlen(name) < sizeof a->name);
+	*a = (struct attachment){.segment = s, .index = s->count, .node = node, .port = port, .deliver = deliver};
+	strcpy(a->name, name);
+	impair_faults_init(&a->faults);
+	impair_init(&a->out, &config);
+	config.direction = IMPAIR_DIRECTION_IN;
+	impair_init(&a->in, &config);
+	timer_init(&a->timer_out, out_fire);
+	timer_init(&a->timer_in, in_fire);
+	s->attachments = memory_resize(s->attachments, s->count + 1, sizeof(struct attachment *));
+	s->attachments[s->count++] = a;
+	return a;
+}
+
+void segment_send(struct attachment *a, struct buf *frame, nstime now)
+{
+	if (frame->len < SEGMENT_FRAME_MIN || frame->len > SEGMENT_FRAME_MAX) {
+		impair_refuse(&a->out, frame, IMPAIR_DROP_RUNT, now);
+		return;
+	}
+	tap_write(&a->tap, frame, PCAPNG_OUT, now);
+	impair_input(&a->out, frame, now);
+	timer_follow(a->segment->config.engine, &a->timer_out, &a->out);
+}
+
+int segment_set(struct attachment *a, unsigned directions, const struct impairments *values)
+{
+	int err = 0;
+
+	if (directions & IMPAIR_DIRECTION_OUT)
+		err = impair_set(&a->out, values);
+	if (!err && directions & IMPAIR_DIRECTION_IN)
+		err = impair_set(&a->in, values);
+	return err;
+}
+
+void segment_set_down(struct attachment *a, bool down, nstime now)
+{
+	impair_set_down(&a->out, down, now);
+	impair_set_down(&a->in, down, now);
+	timer_follow(a->segment->config.engine, &a->timer_out, &a->out);
+	timer_follow(a->segment->config.engine, &a->timer_in, &a->in);
+	TRACE(a->segment->config.trace, now, down ? TRACE_LINK_DOWN : TRACE_LINK_UP, TF_TEXT("link", a->name));
+}
+
+int segment_fault(struct attachment *a, enum impair_fault_kind kind, unsigned directions, uint64_t nth,
+		  const struct impair_match *match)
+{
+	const struct segment_config *config = &a->segment->config;
+	struct impair_predicate predicate;
+	int err = impair_predicate_init(&predicate, match, config->tunnels, config->tunnel_count);
+
+	return err ? err : impair_faults_add(&a->faults, kind, directions, nth, &predicate);
+}
+
+bool segment_books_check(const struct segment *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (!impair_books_balance(&s->attachments[i]->out) || !impair_books_balance(&s->attachments[i]->in))
+			return false;
+	return true;
+}
+
+static void direction_count(const struct impair *i, struct impair_counters *sum, uint64_t *in_flight)
+{
+	const struct impair_counters *c = &i->counters;
+
+	sum->sent += c->sent;
+	sum->delivered += c->delivered;
+	for (unsigned reason = 0; reason < IMPAIR_DROP_COUNT; reason++)
+		sum->dropped[reason] += c->dropped[reason];
+	sum->sent_bytes += c->sent_bytes;
+	sum->delivered_bytes += c->delivered_bytes;
+	sum->corrupted += c->corrupted;
+	sum->duplicated += c->duplicated;
+	sum->reordered += c->reordered;
+	*in_flight += impair_in_flight(i);
+}
+
+void segment_count(const struct segment *s, struct impair_counters *sum, uint64_t *in_flight)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		direction_count(&s->attachments[i]->out, sum, in_flight);
+		direction_count(&s->attachments[i]->in, sum, in_flight);
+	}
+}
+
+static void direction_trace(const struct impair *i, struct trace_sink *trace, nstime now)
+{
+	char digest[17];
+
+	snprintf(digest, sizeof digest, "%016llx", (unsigned long long)i->digest);
+	TRACE(trace, now, TRACE_LINK_DIGEST, TF_TEXT("link", i->config.name),
+	      TF_TEXT("direction", i->config.direction == IMPAIR_DIRECTION_OUT ? "out" : "in"),
+	      TF_U64("packets", i->counters.sent), TF_TEXT("digest", digest));
+}
+
+void segment_trace_digests(const struct segment *s, nstime now)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		direction_trace(&s->attachments[i]->out, s->config.trace, now);
+		direction_trace(&s->attachments[i]->in, s->config.trace, now);
+	}
+}

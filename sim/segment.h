@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An Ethernet segment: attachments of nodes, joined by a learning switch.
+ *
+ * A frame's path: segment_send -> the sender's attachment, direction out -> switch (the learned port, or copies to all
+ * others) -> the receiver's attachment, direction in -> deliver(). Each direction is a struct impair with one engine
+ * timer for its head. The switch takes no time. segment_send never delivers before it returns (a node's output never
+ * calls another node's input); a direction in without impairments adds no event to the one that brings the frame.
+ * Packets due at the same time go on in the order in which they were sent.
+ *
+ * It knows nodes only as a pointer to hand back. Caller: sim/world. */
+#ifndef BATON_SIM_SEGMENT_H
+#define BATON_SIM_SEGMENT_H
+
+#include "sim/engine.h"
+#include "sim/impair.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SEGMENT_MACS_MAX  4096U  /* learned addresses; a power of two */
+#define SEGMENT_MACS_WAY  8U     /* slots an address may take; the switch floods for one it had to forget */
+#define SEGMENT_FRAME_MIN 14U    /* bytes: an Ethernet header */
+#define SEGMENT_FRAME_MAX 65549U /* bytes */
+
+struct pcapng;
+struct segment;
+
+/* Takes ownership of the frame. May call segment_send and change timers, but not end the segment. */
+typedef void (*segment_deliver)(void *node, unsigned port, struct buf *frame, nstime now);
+
+/* Where an attachment's frames are captured: as sent by the node (before the impairments of direction out) and as
+ * delivered to it. A NULL writer captures nothing. */
+struct tap {
+	struct pcapng *writer; /* borrowed; a file may take the packets of several taps */
+	int interface;         /* of the writer: what pcapng_interface_add returned */
+	int error;             /* the first enum err of the writer; 0: none */
+};
+
+struct attachment {
+	struct segment *segment;
+	unsigned index; /* on the segment, counted from 0 */
+	char name[IMPAIR_NAME_MAX];
+	void *node;
+	unsigned port; /* the node's interface */
+	segment_deliver deliver;
+	struct tap tap; /* set by the world at any time */
+	struct impair out, in;
+	struct impair_faults faults;
+	struct timer timer_out, timer_in;
+};
+
+struct segment_config {
+	struct engine *engine;
+	uint64_t seed;
+	struct trace_sink *trace;   /* may be NULL */
+	const struct addr *tunnels; /* the forwarders' tunnel addresses, for `encapsulated`; borrowed for its life */
+	size_t tunnel_count;
+};
+
+struct segment {
+	struct segment_config config;
+	struct attachment **attachments;
+	unsigned count;
+	struct segment_mac {
+		uint64_t mac; /* 48 bits; 0 is an empty slot */
+		struct attachment *port;
+	} * macs;
+	uint64_t flooded; /* frames sent to all ports */
+};
+
+void segment_init(struct segment *s, const struct segment_config *config);
+void segment_fini(struct segment *s); /* frees attachments and every frame on its way */
+
+/* Attaches `node`, to be called as deliver(node, port, ...). `name` is "NODE.NETWORK", unique in the run: it names the
+ * random streams, so it is what keeps draws independent of everything else. Lives as long as the segment. */
+struct attachment *segment_attach(struct segment *s, const char *name, void *node, unsigned port,
+				  segment_deliver deliver);
+
+/* The node sends a frame. Takes ownership. */
+void segment_send(struct attachment *a, struct buf *frame, nstime now);
+
+/* Impairments of the directions named by IMPAIR_DIRECTION_ bits; see impair_set. */
+int segment_set(struct attachment *a, unsigned directions, const struct impairments *values);
+
+/* Both directions. Traced as link.down and link.up. */
+void segment_set_down(struct attachment *a, bool down, nstime now);
+
+/* "The nth packet that matches"; see impair_faults_add, and E_FORMAT for a filter that does not compile. */
+int segment_fault(struct attachment *a, enum impair_fault_kind kind, unsigned directions, uint64_t nth,
+		  const struct impair_match *match);
+
+/* Whether every direction's books balance (I4). Constant time a direction. */
+bool segment_books_check(const struct segment *s);
+
+/* Adds all directions' counters to *sum, and the packets on their way to *in_flight. */
+void segment_count(const struct segment *s, struct impair_counters *sum, uint64_t *in_flight);
+
+/* Emits link.digest for both directions of every attachment, in order. */
+void segment_trace_digests(const struct segment *s, nstime now);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* trace.jsonl: trace events as one JSON object a line, and the run's fingerprint.
+ *
+ *   {"trace":1}                                                      the format's version (TRACE_VERSION)
+ *   {"t":NANOSECONDS,"ev":"NAME","node":"NODE","FIELD":VALUE,...}    one event; "node" is absent for the run itself
+ *
+ * Numbers are unsigned decimal; texts are UTF-8 (what is not becomes U+FFFD), addresses and tuples are texts as
+ * base/addr.h writes them. The fingerprint is BLAKE2b-256 of the file's bytes: `b2sum -l 256 trace.jsonl` prints it. It
+ * is computed without a file, too. Caller: sim/world. */
+#ifndef BATON_SIM_TRACEFILE_H
+#define BATON_SIM_TRACEFILE_H
+
+#include "base/trace.h"
+
+#define TRACEFILE_FINGERPRINT_LEN 64U /* hexadecimal digits */
+
+struct tracefile;
+
+/* Creates the file at `path` (NULL: none, hash only). 0, or E_IO with errno set and *out NULL. */
+int tracefile_open(struct tracefile **out, const char *path);
+
+/* Writes what is buffered, closes the file, gives the fingerprint (with its NUL) and frees. 0, or E_IO if anything
+ * could not be written (errno tells); the fingerprint is that of what should have been. NULL t is not allowed. */
+int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1]);
+
+/* Makes *sink write to t in the name of `node` (borrowed; NULL for the run itself). Any number of sinks share a file.
+ */
+void tracefile_sink(struct tracefile *t, struct trace_sink *sink, const char *node);
+
+#endif

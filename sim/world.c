@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sim/world.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "pcap/pcapng.h"
+#include "sim/world_build.h"
+#include "stack/stack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_CHECK_NS (10 * NSTIME_MS) /* how often a run whose traffic is done looks whether all is closed */
+
+static void world_emit(struct trace_sink *sink, nstime now, enum trace_event event, const struct trace_field *fields,
+		       size_t count)
+{
+	struct world_node *wn = sink->context;
+	invariants_observe(&wn->world->invariants, wn->device, event, fields, count);
+	wn->file.emit(&wn->file, now, event, fields, count);
+}
+
+void world_node_settle(struct world_node *wn)
+{
+	struct world *w = wn->world;
+	struct buf *frame;
+	unsigned port;
+	while ((frame = node_output(wn->node, &port)))
+		segment_send(wn->attachments[port], frame, w->engine.now);
+	if (wn->spec->roles & ROLE_CLIENT) {
+		struct client_outcome o;
+		while (client_outcome_next(node_client(wn->node), &o))
+			traffic_outcome(&w->traffic, &o);
+	}
+	struct node_handoff_end end;
+	while (node_handoff_next(wn->node, &end))
+		if (end.committed)
+			histogram_add(&w->handoff_latency_us, end.latency / NSTIME_US);
+	if (w->options.save_blobs)
+		world_blobs_save(wn);
+	nstime at = node_expiry(wn->node);
+	if (at != wn->timer.at)
+		engine_timer_set(&w->engine, &wn->timer, at);
+}
+
+static void world_deliver(void *context, unsigned port, struct buf *frame, nstime now)
+{
+	struct world_node *wn = context;
+	if (!wn->node) {
+		wn->undelivered++;
+		buf_free(frame);
+		return;
+	}
+	node_input(wn->node, port, frame, now);
+	world_node_settle(wn);
+}
+
+static void world_node_fire(struct timer *timer, nstime now)
+{
+	struct world_node *wn = (struct world_node *)((char *)timer - offsetof(struct world_node, timer));
+	node_expire(wn->node, now);
+	world_node_settle(wn);
+}
+
+/* Makes the node anew, as at power-on. */
+static int world_node_boot(struct world_node *wn, const char **why)
+{
+	struct world *w = wn->world;
+	wn->boots++;
+	int r = world_node_build(wn, why);
+	if (r < 0)
+		return r;
+	TRACE(&wn->sink, w->engine.now, TRACE_NODE_START, TF_U64("boot", wn->boot_base + wn->boots));
+	node_start(wn->node, w->engine.now);
+	return 0;
+}
+
+static void world_node_crash(struct world_node *wn)
+{
+	struct world *w = wn->world;
+	TRACE(&wn->sink, w->engine.now, TRACE_NODE_CRASH, TF_U64("boot", wn->boot_base + wn->boots));
+	if (wn->spec->roles & ROLE_CLIENT)
+		traffic_lost(&w->traffic, client_pending(node_client(wn->node)));
+	world_node_count(wn, &w->totals);
+	node_free(wn->node);
+	wn->node = NULL;
+	engine_timer_cancel(&w->engine, &wn->timer);
+	invariants_crash(&w->invariants, wn->device);
+}
+
+static void link_up_fire(struct timer *timer, nstime now)
+{
+	struct world_link_up *up = (struct world_link_up *)((char *)timer - offsetof(struct world_link_up, timer));
+	segment_set_down(up->attachment, false, now);
+}
+
+static void fault_apply(struct world *w, size_t index, nstime now)
+{
+	const struct scenario_fault *f = &w->scenario->faults[index];
+	struct world_node *wn = &w->nodes[f->node];
+	struct attachment *a = wn->spec->attachments_count ? wn->attachments[f->attachment] : NULL;
+	static const enum impair_fault_kind exact[] = {
+		[FAULT_DROP] = IMPAIR_FAULT_DROP,
+		[FAULT_CORRUPT] = IMPAIR_FAULT_CORRUPT,
+		[FAULT_DUPLICATE] = IMPAIR_FAULT_DUPLICATE,
+	};
+	const char *why = NULL;
+	int r = 0;
+	switch (f->kind) {
+	case FAULT_LINK_DOWN:
+		segment_set_down(a, true, now);
+		w->link_ups[index].attachment = a;
+		engine_timer_set(&w->engine, &w->link_ups[index].timer, nstime_add(now, f->down));
+		break;
+	case FAULT_SET:
+		TRACE(&wn->sink, now, TRACE_LINK_SET, TF_TEXT("link", a->name));
+		r = segment_set(a, IMPAIR_DIRECTION_OUT, &f->out);
+		if (!r)
+			r = segment_set(a, IMPAIR_DIRECTION_IN, &f->in);
+		break;
+	case FAULT_CRASH:
+		if (wn->node)
+			world_node_crash(wn);
+		break;
+	case FAULT_RESTART:
+		if (!wn->node) {
+			r = world_node_boot(wn, &why);
+			if (!r)
+				world_node_settle(wn);
+		}
+		break;
+	case FAULT_DROP:
+	case FAULT_CORRUPT:
+	case FAULT_DUPLICATE:
+		r = segment_fault(a, exact[f->kind], IMPAIR_DIRECTION_OUT | IMPAIR_DIRECTION_IN, f->nth, &f->match);
+		break;
+	}
+	if (r < 0) /* the scenario was checked: only bounds on the number of faults are left */
+		log_warning("fault %zu could not be applied: %s", index + 1, why ? why : err_text(r));
+}
+
+static void faults_fire(struct timer *timer, nstime now)
+{
+	struct world *w = (struct world *)((char *)timer - offsetof(struct world, fault_timer));
+	const struct scenario *s = w->scenario;
+	while (w->fault_next < s->faults_count && s->faults[w->fault_next].at <= now)
+		fault_apply(w, w->fault_next++, now);
+	if (w->fault_next < s->faults_count)
+		engine_timer_set(&w->engine, &w->fault_timer, s->faults[w->fault_next].at);
+}
+
+/* Whether the traffic is done, every connection closed, and nothing on its way to a node. */
+static bool world_is_over(struct world *w)
+{
+	if (!w->scenario->traffic_count || !traffic_done(&w->traffic))
+		return false;
+	for (size_t n = 0; n < w->scenario->nodes_count; n++)
+		if (w->nodes[n].node && !node_idle(w->nodes[n].node))
+			return false;
+	return true;
+}
+
+static void end_fire(struct timer *timer, nstime now)
+{
+	struct world *w = (struct world *)((char *)timer - offsetof(struct world, end_timer));
+	if (world_is_over(w)) {
+		w->done = true;
+		engine_stop(&w->engine);
+		return;
+	}
+	engine_timer_set(&w->engine, &w->end_timer, now + IDLE_CHECK_NS);
+}
+
+static void world_nodes_init(struct world *w)
+{
+	const struct scenario *s = w->scenario;
+	w->nodes = calloc(s->nodes_count ? s->nodes_count : 1, sizeof(*w->nodes));
+	w->link_ups = calloc(s->faults_count ? s->faults_count : 1, sizeof(*w->link_ups));
+	if (!w->nodes || !w->link_ups)
+		log_fatal("out of memory for %zu nodes", s->nodes_count);
+	for (size_t n = 0; n < s->faults_count; n++)
+		timer_init(&w->link_ups[n].timer, link_up_fire);
+	for (size_t n = 0; n < s->nodes_count; n++) {
+		struct world_node *wn = &w->nodes[n];
+		wn->world = w;
+		wn->spec = &s->nodes[n];
+		wn->device = (uint16_t)(n + 1);
+		tracefile_sink(w->options.trace, &wn->file, wn->spec->name);
+		wn->sink = (struct trace_sink){.emit = world_emit, .node = wn->spec->name, .context = wn};
+		timer_init(&wn->timer, world_node_fire);
+	}
+}
+
+int world_init(struct world *w, const struct scenario *s, const struct world_options *options, const char **why)
+{
+	*w = (struct world){.scenario = s, .options = *options};
+	*why = NULL;
+	bool hooked = !stack_library_check();
+	engine_init(&w->engine);
+	metrics_init(&w->totals);
+	invariants_init(&w->invariants, options->seed);
+	tracefile_sink(options->trace, &w->sink, NULL);
+	timer_init(&w->fault_timer, faults_fire);
+	timer_init(&w->end_timer, end_fire);
+	world_nodes_init(w);
+	TRACE(&w->sink, 0, TRACE_RUN_START, TF_TEXT("scenario", s->name ? s->name : ""), TF_U64("seed", options->seed),
+	      TF_TEXT("version", BATON_VERSION));
+	if (!hooked) {
+		*why = "the hooks into the TCP/IP library are not in force";
+		return E_UNSUPPORTED;
+	}
+	int r = world_cluster_build(w, why);
+	if (!r)
+		r = world_segments_build(w, world_deliver, why);
+	if (!r)
+		r = world_captures_open(w);
+	for (size_t n = 0; !r && n < s->nodes_count; n++)
+		r = world_node_boot(&w->nodes[n], why);
+	if (r < 0)
+		return r;
+	for (size_t n = 0; n < s->nodes_count; n++)
+		world_node_settle(&w->nodes[n]);
+	traffic_init(&w->traffic, w);
+	if (s->faults_count)
+		engine_timer_set(&w->engine, &w->fault_timer, s->faults[0].at);
+	engine_timer_set(&w->engine, &w->end_timer, IDLE_CHECK_NS);
+	return 0;
+}
+
+void world_fini(struct world *w)
+{
+	for (size_t n = 0; n < w->scenario->nodes_count; n++)
+		node_free(w->nodes[n].node);
+	traffic_fini(&w->traffic);
+	world_segments_fini(w);
+	world_captures_close(w);
+	world_cluster_fini(w);
+	for (size_t n = 0; n < w->scenario->nodes_count; n++)
+		free(w->nodes[n].attachments);
+	free(w->nodes);
+	free(w->link_ups);
+	metrics_fini(&w->totals);
+	engine_fini(&w->engine);
+}
+
+bool world_run(struct world *w, nstime until)
+{
+	engine_run(&w->engine, until);
+	return !w->done;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The world of one run: the scenario's nodes and networks, alive, joined to one engine.
+ *
+ * It builds nodes from plain scenario values, carries frames between nodes and segments, fires the fault time line and
+ * the traffic, watches the invariants (sim/invariants.h), and collects the results. It writes no result file and prints
+ * nothing: sim/run.c does the first, cli/ the second. Callers: sim/run.c, tests that need to look inside a run. */
+#ifndef BATON_SIM_WORLD_H
+#define BATON_SIM_WORLD_H
+
+#include "node/node.h"
+#include "sim/engine.h"
+#include "sim/invariants.h"
+#include "sim/metrics.h"
+#include "sim/scenario.h"
+#include "sim/segment.h"
+#include "sim/tracefile.h"
+#include "sim/traffic.h"
+
+struct world;
+struct pcapng;
+
+/* One node of the scenario; the node itself is NULL while it is crashed. */
+struct world_node {
+	struct world *world;
+	const struct scenario_node *spec;
+	uint16_t device; /* 1 + its index in the scenario */
+	struct node *node;
+	struct trace_sink sink;          /* what the node's parts emit: seen by the invariants, then written */
+	struct trace_sink file;          /* where it is written */
+	struct timer timer;              /* node_expiry */
+	struct attachment **attachments; /* as in spec */
+	uint64_t boots;                  /* incarnations so far */
+	uint64_t boot_base;              /* from the seed; boot id = base + boots */
+	uint64_t undelivered;            /* frames that came while it was crashed */
+};
+
+/* The end of a link's outage. */
+struct world_link_up {
+	struct timer timer;
+	struct attachment *attachment;
+};
+
+struct world_options {
+	uint64_t seed;
+	const char *out; /* directory that exists, for captures and blobs; NULL: none are written */
+	bool save_blobs;
+	struct tracefile *trace; /* borrowed */
+};
+
+struct world {
+	const struct scenario *scenario;
+	struct world_options options;
+	struct engine engine;
+	struct segment *segments; /* one a network */
+	struct addr *tunnels;
+	size_t tunnels_count;
+	struct world_node *nodes;
+	struct node_cluster cluster;
+	struct trace_sink sink;   /* of the run itself */
+	struct pcapng **captures; /* as in the scenario; NULL where nothing is written */
+	struct traffic traffic;
+	struct invariants invariants;
+	struct timer fault_timer, end_timer;
+	size_t fault_next;
+	struct world_link_up *link_ups; /* one a fault; those of kind FAULT_LINK_DOWN use it */
+	struct metrics totals;          /* of incarnations that are gone, and what is counted as it happens */
+	struct histogram handoff_latency_us;
+	bool done;         /* traffic is done and every connection closed */
+	bool write_failed; /* a capture or blob could not be written: errno was */
+	int write_errno;
+};
+
+/* Builds everything; nothing runs yet. 0; E_IO (a key file or capture could not be opened; errno is set), E_INVAL with
+ * *why, a static text. */
+int world_init(struct world *w, const struct scenario *s, const struct world_options *options, const char **why);
+
+/* Ends everything, silently; closes captures. The end of a run is world_collect before this. */
+void world_fini(struct world *w);
+
+/* Runs until `until`, or until the run is over (w->done) or an invariant broke; false when it is. */
+bool world_run(struct world *w, nstime until);
+
+/* Looks at the invariants that hold between events: I4, and for I2 that every owner's stack has its connections. */
+void world_sweep(struct world *w);
+
+/* Emits the closing trace events and fills the results, fingerprint excepted. */
+void world_collect(struct world *w, struct metrics *m);
+
+/* Pulls what a node has to send, arms its timer, takes its outcomes. After any call on wn->node from outside. */
+void world_node_settle(struct world_node *wn);
+
+#endif

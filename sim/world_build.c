@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From the scenario's plain values to nodes, networks and the cluster they share. */
+#include "sim/world_build.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NODE_ANY (ROLE_FORWARDER | ROLE_CLASSIFIER | ROLE_BACKEND)
+
+/* ---- the cluster ---- */
+
+static bool is_device(const struct scenario_node *s)
+{
+	return s->roles & NODE_ANY;
+}
+
+/* The index of a device's attachment to the cluster: for the forwarder the one with its tunnel address, for others the
+ * first on a network that the forwarder is on with a tunnel address. SIZE_MAX when there is none. */
+static size_t cluster_attachment(const struct scenario *s, const struct scenario_node *forwarder,
+				 const struct scenario_node *node)
+{
+	for (size_t f = 0; f < forwarder->attachments_count; f++) {
+		if (!forwarder->attachments[f].tunnel.family)
+			continue;
+		for (size_t a = 0; a < node->attachments_count; a++)
+			if (node->attachments[a].network == forwarder->attachments[f].network)
+				return a;
+	}
+	(void)s;
+	return SIZE_MAX;
+}
+
+static const struct scenario_node *forwarder_find(const struct scenario *s, uint16_t *device)
+{
+	const struct scenario_node *found = NULL;
+	for (size_t n = 0; n < s->nodes_count; n++) {
+		if (!(s->nodes[n].roles & ROLE_FORWARDER))
+			continue;
+		if (found)
+			return NULL;
+		found = &s->nodes[n];
+		*device = (uint16_t)(n + 1);
+	}
+	return found;
+}
+
+_Static_assert(SCENARIO_KEY_LEN == SEAL_KEY_LEN, "a scenario's key is a cluster key");
+
+/* The cluster key: the file's, or drawn from the seed. */
+static void cluster_key(struct world *w)
+{
+	uint8_t seed[8];
+	if (w->scenario->key) {
+		memcpy(w->cluster.key, w->scenario->key, SEAL_KEY_LEN);
+		return;
+	}
+	for (unsigned i = 0; i < 8; i++)
+		seed[i] = (uint8_t)(w->options.seed >> (8 * i));
+	crypto_generichash(w->cluster.key, SEAL_KEY_LEN, seed, sizeof(seed), (const uint8_t *)"baton cluster key", 17);
+}
+
+/* A rule as lb/classifier takes it; `to` are device ids, owned by the caller. */
+static void rule_build(const struct scenario_rule *s, struct classifier_rule_config *out)
+{
+	uint16_t *to = calloc(s->to_count ? s->to_count : 1, sizeof(*to));
+	if (!to)
+		log_fatal("out of memory for a rule");
+	for (size_t i = 0; i < s->to_count; i++)
+		to[i] = (uint16_t)(s->to[i] + 1);
+	*out = (struct classifier_rule_config){
+		.match = {.method = s->method,
+			  .host = s->host,
+			  .path = s->path,
+			  .header_name = s->header_name,
+			  .header_value = s->header_value,
+			  .cookie_name = s->cookie_name,
+			  .cookie_value = s->cookie_value},
+		.to = to,
+		.to_count = s->to_count,
+		.balance = s->balance == BALANCE_LEAST_CONNECTIONS ? POLICY_LEAST_CONNECTIONS : POLICY_ROUND_ROBIN,
+	};
+}
+
+static void services_build(struct world *w)
+{
+	const struct scenario *s = w->scenario;
+	struct node_cluster *c = &w->cluster;
+	size_t count = s->services_count ? s->services_count : 1;
+	c->services_count = s->services_count;
+	c->services = calloc(count, sizeof(*c->services));
+	c->vips = calloc(count, sizeof(*c->vips));
+	if (!c->services || !c->vips)
+		log_fatal("out of memory for %zu services", count);
+	for (size_t n = 0; n < s->services_count; n++) {
+		const struct scenario_service *from = &s->services[n];
+		struct classifier_rule_config *rules = calloc(from->rules_count + 1, sizeof(*rules));
+		if (!rules)
+			log_fatal("out of memory for %zu rules", from->rules_count);
+		for (size_t r = 0; r < from->rules_count; r++)
+			rule_build(&from->rules[r], &rules[r]);
+		c->vips[n] = (struct node_vip){from->vip, from->port};
+		c->services[n] = (struct classifier_service_config){
+			.name = from->name,
+			.protocol = from->protocol == PROTOCOL_NONE ? CLASSIFIER_NONE : CLASSIFIER_HTTP,
+			.rules = rules,
+			.rules_count = from->rules_count,
+		};
+	}
+}
+
+int world_cluster_build(struct world *w, const char **why)
+{
+	const struct scenario *s = w->scenario;
+	struct node_cluster *c = &w->cluster;
+	w->tunnels = calloc(s->nodes_count * 2 + 1, sizeof(*w->tunnels));
+	c->devices = calloc(s->nodes_count + 1, sizeof(*c->devices));
+	if (!w->tunnels || !c->devices)
+		log_fatal("out of memory for %zu devices", s->nodes_count);
+	if (!s->services_count)
+		return 0;
+	const struct scenario_node *forwarder = forwarder_find(s, &c->forwarder);
+	if (!forwarder) {
+		*why = "the scenario has services and not exactly one forwarder";
+		return E_INVAL;
+	}
+	c->cipher = s->cipher_aes ? SEAL_AES256_GCM : SEAL_CHACHA20_POLY1305;
+	if (seal_cipher_check(c->cipher) < 0) {
+		*why = "this processor lacks what cipher aes256-gcm needs";
+		return E_UNSUPPORTED;
+	}
+	cluster_key(w);
+	for (size_t a = 0; a < forwarder->attachments_count; a++)
+		if (forwarder->attachments[a].tunnel.family)
+			w->tunnels[w->tunnels_count++] = forwarder->attachments[a].tunnel;
+	if (!w->tunnels_count) {
+		*why = "the forwarder shares no network with a classifier or backend";
+		return E_INVAL;
+	}
+	c->tunnel = w->tunnels[0];
+	for (size_t n = 0; n < s->nodes_count; n++) {
+		if (!is_device(&s->nodes[n]))
+			continue;
+		size_t a = cluster_attachment(s, forwarder, &s->nodes[n]);
+		if (a == SIZE_MAX) {
+			*why = "a classifier or backend shares no network with the forwarder";
+			return E_INVAL;
+		}
+		c->devices[c->devices_count++] =
+			(struct node_device){(uint16_t)(n + 1), s->nodes[n].attachments[a].address};
+	}
+	services_build(w);
+	return 0;
+}
+
+void world_cluster_fini(struct world *w)
+{
+	struct node_cluster *c = &w->cluster;
+	for (size_t n = 0; n < c->services_count; n++) {
+		for (size_t r = 0; r < c->services[n].rules_count; r++)
+			free((void *)c->services[n].rules[r].to);
+		free((void *)c->services[n].rules);
+	}
+	free(c->services);
+	free(c->vips);
+	free(c->devices);
+	free(w->tunnels);
+	sodium_memzero(c->key, sizeof(c->key));
+}
+
+/* ---- networks ---- */
+
+int world_segments_build(struct world *w, segment_deliver deliver, const char **why)
+{
+	const struct scenario *s = w->scenario;
+	w->segments = calloc(s->networks_count ? s->networks_count : 1, sizeof(*w->segments));
+	if (!w->segments)
+		log_fatal("out of memory for %zu networks", s->networks_count);
+	for (size_t n = 0; n < s->networks_count; n++)
+		segment_init(&w->segments[n], &(struct segment_config){.engine = &w->engine,
+								       .seed = w->options.seed,
+								       .trace = &w->sink,
+								       .tunnels = w->tunnels,
+								       .tunnel_count = w->tunnels_count});
+	for (size_t n = 0; n < s->nodes_count; n++) {
+		struct world_node *wn = &w->nodes[n];
+		wn->attachments = calloc(wn->spec->attachments_count + 1, sizeof(struct attachment *));
+		if (!wn->attachments)
+			log_fatal("out of memory for attachments");
+		for (size_t a = 0; a < wn->spec->attachments_count; a++) {
+			const struct scenario_attachment *from = &wn->spec->attachments[a];
+			char name[IMPAIR_NAME_MAX];
+			snprintf(name, sizeof(name), "%s.%s", wn->spec->name, s->networks[from->network].name);
+			struct attachment *at =
+				segment_attach(&w->segments[from->network], name, wn, (unsigned)a, deliver);
+			wn->attachments[a] = at;
+			int r = segment_set(at, IMPAIR_DIRECTION_OUT, &from->out);
+			if (!r)
+				r = segment_set(at, IMPAIR_DIRECTION_IN, &from->in);
+			if (r < 0) {
+				*why = "an impairment cannot be applied";
+				return r;
+			}
+		}
+	}
+	return 0;
+}
+
+void world_segments_fini(struct world *w)
+{
+	for (size_t n = 0; w->segments && n < w->scenario->networks_count; n++)
+		segment_fini(&w->segments[n]);
+	free(w->segments);
+}
+
+/* ---- nodes ---- */
+
+static enum app_type app_type_of(enum app_kind kind)
+{
+	switch (kind) {
+	case APP_HTTP:
+		return APP_TYPE_HTTP;
+	case APP_ECHO:
+		return APP_TYPE_ECHO;
+	case APP_BULK:
+	case APP_SINK:
+		break;
+	}
+	return APP_TYPE_SINK;
+}
+
+/* Whether an earlier service has the same VIP address. */
+static bool vip_seen(const struct scenario *s, size_t service)
+{
+	for (size_t n = 0; n < service; n++)
+		if (addr_equal(&s->services[n].vip, &s->services[service].vip))
+			return true;
+	return false;
+}
+
+/* The attachment whose network's subnet holds an address, or SIZE_MAX. */
+static size_t attachment_holding(const struct scenario *s, const struct scenario_node *node, const struct addr *a)
+{
+	for (size_t n = 0; n < node->attachments_count; n++) {
+		const struct scenario_network *net = &s->networks[node->attachments[n].network];
+		if (addr_in_prefix(a, &net->subnet, net->prefix_len))
+			return n;
+	}
+	return SIZE_MAX;
+}
+
+/* The VIPs on a device: at the forwarder answered for by ARP on the outside; at the others an address without ARP whose
+ * packets return as the service says. */
+static int vips_build(struct world_node *wn, int cluster_netif)
+{
+	struct world *w = wn->world;
+	const struct scenario *s = w->scenario;
+	struct stack *stack = node_stack(wn->node);
+	const struct addr none = {0};
+	const struct addr *forwarder = NULL;
+	int r = 0;
+	for (size_t d = 0; d < w->cluster.devices_count; d++)
+		if (w->cluster.devices[d].id == w->cluster.forwarder)
+			forwarder = &w->cluster.devices[d].address;
+	for (size_t n = 0; !r && n < s->services_count; n++) {
+		const struct scenario_service *service = &s->services[n];
+		if (vip_seen(s, n))
+			continue;
+		if (wn->spec->roles & ROLE_FORWARDER) {
+			size_t outside = attachment_holding(s, wn->spec, &service->vip);
+			if (outside == SIZE_MAX)
+				return E_INVAL;
+			stack_address_proxy(stack, (int)outside, service->vip);
+			r = stack_vip_add(stack, service->vip, (int)outside, none);
+		} else {
+			bool direct = service->return_path == RETURN_DIRECT && (wn->spec->roles & ROLE_BACKEND);
+			r = stack_vip_add(stack, service->vip, cluster_netif, direct ? none : *forwarder);
+		}
+	}
+	return r;
+}
+
+/* The flow identifiers of the n-th of `count` classifiers: an equal part of the 32 bits, or fewer when limited. */
+static void flow_partition(const struct scenario *s, const struct world_node *wn, uint32_t *base, uint32_t *count)
+{
+	uint32_t classifiers = 0, index = 0;
+	for (size_t n = 0; n < s->nodes_count; n++) {
+		if (&s->nodes[n] == wn->spec)
+			index = classifiers;
+		if (s->nodes[n].roles & ROLE_CLASSIFIER)
+			classifiers++;
+	}
+	uint32_t part = UINT32_MAX / classifiers;
+	*base = index * part;
+	*count = wn->spec->limits.identifiers && wn->spec->limits.identifiers < part ? wn->spec->limits.identifiers
+										     : part;
+}
+
+static int roles_build(struct world_node *wn, int cluster_netif)
+{
+	struct world *w = wn->world;
+	const struct scenario *s = w->scenario;
+	const struct scenario_node *spec = wn->spec;
+	int r = vips_build(wn, cluster_netif);
+	if (!r && (spec->roles & ROLE_FORWARDER)) {
+		uint16_t *classifiers = calloc(s->nodes_count, sizeof(*classifiers));
+		size_t count = 0;
+		if (!classifiers)
+			log_fatal("out of memory for classifiers");
+		for (size_t n = 0; n < s->nodes_count; n++)
+			if (s->nodes[n].roles & ROLE_CLASSIFIER)
+				classifiers[count++] = (uint16_t)(n + 1);
+		for (size_t a = 0; a < spec->attachments_count; a++)
+			if (spec->attachments[a].tunnel.family)
+				stack_address_proxy(node_stack(wn->node), (int)a, spec->attachments[a].tunnel);
+		r = node_forwarder_enable(wn->node, classifiers, count, spec->limits.table);
+		free(classifiers);
+	}
+	if (!r && (spec->roles & ROLE_BACKEND))
+		r = node_backend_enable(wn->node, spec->limits.connections,
+					spec->limits.buffer > UINT32_MAX ? UINT32_MAX : (uint32_t)spec->limits.buffer);
+	if (!r && (spec->roles & ROLE_CLASSIFIER)) {
+		uint32_t base, count;
+		flow_partition(s, wn, &base, &count);
+		r = node_classifier_enable(wn->node, base, count, spec->limits.connections, spec->limits.header);
+	}
+	return r;
+}
+
+/* What listens: the file's applications, and on a backend an HTTP server at every VIP. */
+static int apps_build(struct world_node *wn)
+{
+	const struct scenario *s = wn->world->scenario;
+	const struct scenario_node *spec = wn->spec;
+	const struct addr any = {0};
+	int r = 0;
+	for (size_t n = 0; !r && n < spec->apps_count; n++)
+		r = node_app_listen(wn->node, app_type_of(spec->apps[n].kind), any, spec->apps[n].port);
+	if (spec->roles & ROLE_BACKEND)
+		for (size_t n = 0; !r && n < s->services_count; n++)
+			r = node_app_listen(wn->node, APP_TYPE_HTTP, s->services[n].vip, s->services[n].port);
+	return r;
+}
+
+static uint64_t boot_base(const struct world *w, const char *node)
+{
+	struct random_stream r;
+	char name[160];
+	snprintf(name, sizeof(name), "boot %s", node);
+	random_init(&r, w->options.seed, name);
+	return random_u64(&r) >> 1; /* so that it can grow */
+}
+
+int world_node_build(struct world_node *wn, const char **why)
+{
+	struct world *w = wn->world;
+	const struct scenario_node *spec = wn->spec;
+	const struct scenario *s = w->scenario;
+	if (!wn->boot_base)
+		wn->boot_base = boot_base(w, spec->name);
+	wn->node = node_new(&(struct node_config){.name = spec->name,
+						  .device = wn->device,
+						  .seed = w->options.seed,
+						  .boot = wn->boot_base + wn->boots,
+						  .forwarding = spec->roles & (ROLE_ROUTER | ROLE_FORWARDER),
+						  .keep_blobs = w->options.save_blobs,
+						  .trace = &wn->sink},
+			    w->engine.now);
+	int r = 0;
+	for (size_t a = 0; r >= 0 && a < spec->attachments_count; a++) {
+		const struct scenario_attachment *from = &spec->attachments[a];
+		r = node_netif_add(wn->node, from->mac, from->address, s->networks[from->network].prefix_len);
+	}
+	for (size_t n = 0; r >= 0 && n < spec->routes_count; n++) {
+		const struct scenario_route *route = &spec->routes[n];
+		r = stack_route_add(node_stack(wn->node), route->prefix, route->prefix_len, (int)route->attachment,
+				    route->next_hop);
+	}
+	if (r >= 0 && s->services_count && is_device(spec)) {
+		size_t a = cluster_attachment(s, &s->nodes[w->cluster.forwarder - 1], spec);
+		r = node_cluster_join(wn->node, &w->cluster, spec->attachments[a].address, (int)a);
+		if (!r)
+			r = roles_build(wn, (int)a);
+	}
+	if (r >= 0)
+		r = apps_build(wn);
+	if (r < 0)
+		*why = err_text(r);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How the world is built from a scenario and counted at its end; shared by the files sim/world*.c alone. */
+#ifndef BATON_SIM_WORLD_BUILD_H
+#define BATON_SIM_WORLD_BUILD_H
+
+#include "sim/world.h"
+
+/* world_build.c: the cluster that all nodes share; the segments with their attachments; one node as at power-on. 0,
+ * E_IO (errno is set), or another negative enum err with *why. */
+int world_cluster_build(struct world *w, const char **why);
+void world_cluster_fini(struct world *w);
+int world_segments_build(struct world *w, segment_deliver deliver, const char **why);
+void world_segments_fini(struct world *w);
+int world_node_build(struct world_node *wn, const char **why);
+
+/* world_files.c: captures and saved blobs, under options.out. */
+int world_captures_open(struct world *w);
+void world_captures_close(struct world *w);
+void world_blobs_save(struct world_node *wn);
+
+/* world_collect.c: adds what a node's parts counted, before it is freed. */
+void world_node_count(struct world_node *wn, struct metrics *m);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The end of a run: what every part counted becomes the results, and the invariants are held against them. */
+#include "base/log.h"
+#include "sim/count.h"
+#include "sim/result.h"
+#include "sim/world_build.h"
+#include "stack/stack.h"
+
+#include <stdio.h>
+
+#define METRIC_PATH_MAX 96U
+
+void world_node_count(struct world_node *wn, struct metrics *m)
+{
+	count_node(wn->node, wn->spec->roles & ROLE_CLIENT, m);
+}
+
+/* Sums of all links; returns whether the network did anything to any packet that a client could notice. */
+static bool count_links(struct world *w, struct metrics *m)
+{
+	struct impair_counters sum = {0};
+	uint64_t in_flight = 0, dropped = 0;
+	char path[METRIC_PATH_MAX];
+	for (size_t n = 0; n < w->scenario->networks_count; n++)
+		segment_count(&w->segments[n], &sum, &in_flight);
+	metrics_set(m, "packets.sent", sum.sent);
+	metrics_set(m, "packets.delivered", sum.delivered);
+	for (unsigned i = 0; i < IMPAIR_DROP_COUNT; i++) {
+		dropped += sum.dropped[i];
+		snprintf(path, sizeof(path), "packets.dropped_by.%s", impair_drop_name((enum impair_drop)i));
+		metrics_set(m, path, sum.dropped[i]);
+	}
+	metrics_set(m, "packets.dropped", dropped);
+	metrics_set(m, "packets.in_flight", in_flight);
+	metrics_set(m, "packets.corrupted", sum.corrupted);
+	metrics_set(m, "packets.duplicated", sum.duplicated);
+	metrics_set(m, "packets.reordered", sum.reordered);
+	return dropped || sum.corrupted || sum.duplicated || sum.reordered;
+}
+
+static void set_percentiles(struct metrics *m, const char *name, const struct histogram *h)
+{
+	char path[METRIC_PATH_MAX];
+	snprintf(path, sizeof(path), "%s.p50", name);
+	metrics_set(m, path, histogram_percentile(h, 50));
+	snprintf(path, sizeof(path), "%s.p99", name);
+	metrics_set(m, path, histogram_percentile(h, 99));
+	snprintf(path, sizeof(path), "%s.max", name);
+	metrics_set(m, path, h->max);
+}
+
+void world_sweep(struct world *w)
+{
+	struct invariants *i = &w->invariants;
+	for (size_t n = 0; n < w->scenario->networks_count; n++)
+		if (!segment_books_check(&w->segments[n]))
+			invariants_break(i, "I4: the books of a network do not balance", w->scenario->networks[n].name);
+	for (size_t n = 0; n < i->owners_capacity; n++) {
+		const struct invariants_owner *o = &i->owners[n];
+		char text[TUPLE_TEXT_MAX];
+		if (!o->device)
+			continue;
+		struct world_node *wn = &w->nodes[o->device - 1];
+		if (!wn->node || !stack_tuple_known(node_stack(wn->node), &o->tuple))
+			invariants_break(i, "I2: a connection is in no stack", tuple_text(&o->tuple, text));
+	}
+}
+
+/* I1 and I3, which are properties of the whole run. */
+static void invariants_judge(struct world *w, const struct metrics *m, bool disturbed)
+{
+	bool faults = w->scenario->faults_count > 0;
+	if (metrics_find(m, "streams.corrupted")->value)
+		invariants_break(&w->invariants, "I1: a stream was corrupted", NULL);
+	if (disturbed || faults)
+		return;
+	if (metrics_find(m, "client.resets")->value)
+		invariants_break(&w->invariants, "I3: a client was reset on a network without faults", NULL);
+	if (metrics_find(m, "client.retransmissions")->value)
+		invariants_break(&w->invariants, "I3: a client retransmitted on a network without faults", NULL);
+}
+
+void world_collect(struct world *w, struct metrics *m)
+{
+	const struct traffic *t = &w->traffic;
+	result_declare(m);
+	for (size_t i = 0; i < w->totals.count; i++)
+		metrics_add(m, w->totals.list[i].path, w->totals.list[i].value);
+	for (size_t n = 0; n < w->scenario->nodes_count; n++)
+		if (w->nodes[n].node)
+			world_node_count(&w->nodes[n], m);
+	metrics_set(m, "run.duration_us", w->engine.now / NSTIME_US);
+	metrics_set(m, "requests.started", t->started);
+	metrics_set(m, "requests.completed", t->completed);
+	metrics_set(m, "requests.failed", t->failed);
+	set_percentiles(m, "requests.latency_us", &t->latency_us);
+	set_percentiles(m, "requests.first_byte_us", &t->first_byte_us);
+	metrics_add(m, "streams.bytes", t->bytes);
+	metrics_add(m, "streams.corrupted", t->corrupted);
+	metrics_set(m, "client.resets", t->failed_by[CLIENT_RESET]);
+	set_percentiles(m, "handoffs.latency_us", &w->handoff_latency_us);
+	world_sweep(w);
+	invariants_judge(w, m, count_links(w, m));
+	for (size_t n = 0; n < w->scenario->networks_count; n++)
+		segment_trace_digests(&w->segments[n], w->engine.now);
+	TRACE(&w->sink, w->engine.now, TRACE_RUN_END, TF_TEXT("why", w->done ? "done" : "stop"),
+	      TF_U64("completed", t->completed), TF_U64("failed", t->failed));
+}

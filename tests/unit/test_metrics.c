@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The metric tree, its histogram, and the files it is written to. */
+#include "sim/metrics.h"
+
+#include "base/err.h"
+#include "base/random.h"
+#include "sim/result.h"
+#include "tests/lib/unit.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct metrics m;
+
+static void setup(void)
+{
+	metrics_init(&m);
+}
+
+static void teardown(void)
+{
+	metrics_fini(&m);
+}
+
+START_TEST(values_are_set_added_and_found)
+{
+	metrics_set(&m, "a.b", 1);
+	metrics_set_text(&m, "a.c", "text");
+	metrics_add(&m, "a.b", 4);
+	metrics_add(&m, "new", 2);
+	metrics_set(&m, "a.c", 3);
+	ck_assert_uint_eq(m.count, 3);
+	ck_assert_uint_eq(metrics_find(&m, "a.b")->value, 5);
+	ck_assert_uint_eq(metrics_find(&m, "new")->value, 2);
+	ck_assert_int_eq(metrics_find(&m, "a.c")->kind, METRIC_NUMBER);
+	ck_assert_ptr_null(metrics_find(&m, "a"));
+	ck_assert_ptr_null(metrics_find(&m, "a.b.c"));
+}
+END_TEST
+
+START_TEST(near_names_are_suggested)
+{
+	result_declare(&m);
+	ck_assert_str_eq(metrics_suggest(&m, "requests.complete"), "requests.completed");
+	ck_assert_str_eq(metrics_suggest(&m, "handoff.completed"), "handoffs.completed");
+	ck_assert_str_eq(metrics_suggest(&m, "packets.droped_by.los"), "packets.dropped_by.loss");
+	ck_assert_ptr_null(metrics_suggest(&m, "weather"));
+	ck_assert_ptr_null(metrics_suggest(&m, ""));
+}
+END_TEST
+
+START_TEST(result_json_has_its_keys_in_order)
+{
+	static const char *const keys[] = {"run",       "requests", "streams",    "client",   "handoffs",
+					   "packets",   "courier",  "driver",     "migrator", "classifier",
+					   "forwarder", "nodes",    "fingerprint"};
+	char path[] = "test_metrics.XXXXXX";
+	const char *key;
+	json_t *root, *value;
+	size_t i = 0;
+
+	close(mkstemp(path));
+	result_declare(&m);
+	metrics_set(&m, "packets.dropped_by.loss", UINT64_MAX);
+	metrics_set(&m, "handoffs.latency_us.p99", 1234);
+	metrics_set_text(&m, "fingerprint", "00ff \"");
+	ck_assert_int_eq(result_write(&m, path), 0);
+	root = json_load_file(path, 0, NULL);
+	ck_assert_ptr_nonnull(root);
+	json_object_foreach(root, key, value)
+	{
+		ck_assert_uint_lt(i, sizeof keys / sizeof keys[0]);
+		ck_assert_str_eq(key, keys[i++]);
+	}
+	ck_assert_uint_eq(i, sizeof keys / sizeof keys[0]);
+	value = json_object_get(json_object_get(root, "packets"), "dropped_by");
+	ck_assert_int_eq(json_integer_value(json_object_get(value, "loss")), INT64_MAX);
+	ck_assert_int_eq(json_integer_value(json_object_get(value, "fcs")), 0);
+	value = json_object_get(json_object_get(root, "handoffs"), "latency_us");
+	ck_assert_int_eq(json_integer_value(json_object_get(value, "p99")), 1234);
+	ck_assert_str_eq(json_string_value(json_object_get(root, "fingerprint")), "00ff \"");
+	json_decref(root);
+	unlink(path);
+	ck_assert_int_eq(result_write(&m, "/nonexistent/result.json"), E_IO);
+	ck_assert_int_eq(result_write(&m, "/dev/full"), E_IO);
+}
+END_TEST
+
+START_TEST(perf_json_divides)
+{
+	struct result_cost cost = {
+		.wall = NSTIME_S / 2,
+		.simulated = 60 * NSTIME_S,
+		.events = 1000,
+		.packets = 300,
+		.peak_memory_bytes = 7,
+	};
+
+	result_cost_set(&m, &cost);
+	ck_assert_uint_eq(metrics_find(&m, "events_per_second")->value, 2000);
+	ck_assert_uint_eq(metrics_find(&m, "packets_per_second")->value, 600);
+	ck_assert(metrics_find(&m, "wall_seconds")->real > 0.49 && metrics_find(&m, "wall_seconds")->real < 0.51);
+	cost.wall = 0;
+	result_cost_set(&m, &cost);
+	ck_assert_uint_eq(metrics_find(&m, "events_per_second")->value, 0);
+}
+END_TEST
+
+static struct histogram h;
+
+START_TEST(small_values_are_exact)
+{
+	memset(&h, 0, sizeof h);
+	ck_assert_uint_eq(histogram_percentile(&h, 50), 0);
+	for (uint64_t v = 1; v <= 50; v++)
+		histogram_add(&h, v);
+	ck_assert_uint_eq(histogram_percentile(&h, 1), 1);
+	ck_assert_uint_eq(histogram_percentile(&h, 50), 25);
+	ck_assert_uint_eq(histogram_percentile(&h, 99), 50);
+	ck_assert_uint_eq(histogram_percentile(&h, 100), 50);
+	ck_assert_uint_eq(h.max, 50);
+}
+END_TEST
+
+/* For one value alone, every percentile is the value itself, because none is above the largest. With a larger one
+ * behind it, it is off by less than 1/64, and upwards. */
+START_TEST(error_is_bounded)
+{
+	struct random_stream r;
+
+	random_init(&r, 1, "histogram");
+	for (unsigned i = 0; i < 3000; i++) {
+		uint64_t v = random_u64(&r) >> random_below(&r, 64), got;
+
+		memset(&h, 0, sizeof h);
+		histogram_add(&h, v);
+		ck_assert_uint_eq(histogram_percentile(&h, 50), v);
+		histogram_add(&h, UINT64_MAX);
+		got = histogram_percentile(&h, 50);
+		ck_assert_uint_ge(got, v);
+		ck_assert_uint_le(got - v, v / 64);
+		ck_assert_uint_eq(histogram_percentile(&h, 100), UINT64_MAX);
+	}
+}
+END_TEST
+
+START_TEST(buckets_are_in_order_and_in_range)
+{
+	unsigned last = 0;
+
+	for (unsigned shift = 0; shift < 64; shift++) {
+		unsigned b = histogram_bucket(UINT64_C(1) << shift);
+
+		ck_assert(!shift || b > last);
+		ck_assert(!shift || histogram_bucket((UINT64_C(1) << shift) - 1) < b);
+		last = b;
+	}
+	ck_assert_uint_eq(histogram_bucket(UINT64_MAX), HISTOGRAM_BUCKETS - 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("metrics");
+	TCase *c = tcase_create("metrics");
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, values_are_set_added_and_found);
+	tcase_add_test(c, near_names_are_suggested);
+	tcase_add_test(c, result_json_has_its_keys_in_order);
+	tcase_add_test(c, perf_json_divides);
+	tcase_add_test(c, small_values_are_exact);
+	tcase_add_test(c, error_is_bounded);
+	tcase_add_test(c, buckets_are_in_order_and_in_range);
+	suite_add_tcase(suite, c);
+	return unit_run(suite);
+}

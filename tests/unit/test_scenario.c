@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The scenario parser, by the files in tests/scenarios/: each in ok/ is read without a mistake, each in bad/ has
+ * exactly the mistakes of its .expect file. Then what the files became, --set, and robustness against garbage. */
+#include "sim/scenario.h"
+
+#include "base/err.h"
+#include "base/random.h"
+#include "tests/lib/unit.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FILES_MAX   256
+#define MUTATIONS   3000
+#define MUTANT_NAME "test_scenario_mutant.yaml"
+
+static char *names[FILES_MAX];
+static int names_count;
+
+static const char *folder(const char *which)
+{
+	static char path[4096];
+	const char *srcdir = getenv("srcdir");
+
+	snprintf(path, sizeof(path), "%s/tests/scenarios/%s", srcdir ? srcdir : ".", which);
+	return path;
+}
+
+static int name_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The .yaml files of a folder, sorted, with their paths. */
+static void files_list(const char *which)
+{
+	DIR *d = opendir(folder(which));
+	struct dirent *e;
+
+	ck_assert_ptr_nonnull(d);
+	names_count = 0;
+	while ((e = readdir(d))) {
+		const char *dot = strrchr(e->d_name, '.');
+
+		if (!dot || strcmp(dot, ".yaml"))
+			continue;
+		ck_assert_int_lt(names_count, FILES_MAX);
+		ck_assert_int_gt(asprintf(&names[names_count++], "%s/%s", folder(which), e->d_name), 0);
+	}
+	closedir(d);
+	qsort(names, (size_t)names_count, sizeof(*names), name_compare);
+}
+
+static void files_free(void)
+{
+	while (names_count)
+		free(names[--names_count]);
+}
+
+static char *mistakes_text(const struct scenario_mistakes *m)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	for (size_t i = 0; i < m->count; i++)
+		fprintf(f, "%u:%u: %s\n", m->list[i].line, m->list[i].column, m->list[i].text);
+	fclose(f);
+	return text;
+}
+
+static char *file_text(const char *path, size_t *len)
+{
+	FILE *f = fopen(path, "rb");
+	char *text = calloc(1, 1 << 16);
+
+	ck_assert_msg(f != NULL, "%s: cannot be read", path);
+	*len = fread(text, 1, (1 << 16) - 1, f);
+	fclose(f);
+	return text;
+}
+
+static struct scenario *read_good(const char *path, const char *const *sets, size_t sets_count)
+{
+	struct scenario_mistakes m;
+	struct scenario *s = NULL;
+	int err = scenario_read(path, sets, sets_count, &s, &m);
+	char *text = mistakes_text(&m);
+
+	ck_assert_msg(!err, "%s:\n%s", path, text);
+	ck_assert_uint_eq(m.count, 0);
+	free(text);
+	scenario_mistakes_fini(&m);
+	return s;
+}
+
+static struct scenario *read_ok(const char *name, const char *const *sets, size_t sets_count)
+{
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/%s", folder("ok"), name);
+	return read_good(path, sets, sets_count);
+}
+
+/* The mistakes that --set words make in a good file. */
+static void expect_set_mistakes(const char *const *sets, size_t sets_count, const char *expected)
+{
+	char path[4200];
+	struct scenario_mistakes m;
+	struct scenario *s = NULL;
+
+	snprintf(path, sizeof(path), "%s/handoff.yaml", folder("ok"));
+	ck_assert_int_eq(scenario_read(path, sets, sets_count, &s, &m), E_INVAL);
+	char *text = mistakes_text(&m);
+
+	ck_assert_str_eq(text, expected);
+	free(text);
+	scenario_mistakes_fini(&m);
+}
+
+START_TEST(test_ok)
+{
+	files_list("ok");
+	ck_assert_int_gt(names_count, 2);
+	for (int i = 0; i < names_count; i++)
+		scenario_free(read_good(names[i], NULL, 0));
+	files_free();
+}
+END_TEST
+
+START_TEST(test_bad)
+{
+	files_list("bad");
+	ck_assert_int_gt(names_count, 60);
+	for (int i = 0; i < names_count; i++) {
+		struct scenario_mistakes m;
+		struct scenario *s = NULL;
+		char expect_path[4200];
+		size_t len;
+
+		snprintf(expect_path, sizeof(expect_path), "%.*s.expect", (int)strlen(names[i]) - 5, names[i]);
+		char *expected = file_text(expect_path, &len);
+
+		ck_assert_msg(scenario_read(names[i], NULL, 0, &s, &m) == E_INVAL, "%s", names[i]);
+		char *text = mistakes_text(&m);
+
+		ck_assert_msg(!strcmp(text, expected), "%s:\n%s-- expected:\n%s", names[i], text, expected);
+		free(text);
+		free(expected);
+		scenario_mistakes_fini(&m);
+	}
+	files_free();
+}
+END_TEST
+
+static const struct scenario_node *node_of(const struct scenario *s, const char *name)
+{
+	size_t i = scenario_node_find(s, name);
+
+	ck_assert_msg(i != SIZE_MAX, "no node %s", name);
+	return &s->nodes[i];
+}
+
+static void expect_address(const struct addr *a, const char *expected)
+{
+	char text[ADDR_TEXT_MAX];
+
+	ck_assert_str_eq(addr_text(a, text), expected);
+}
+
+START_TEST(test_values)
+{
+	struct scenario *s = read_ok("handoff.yaml", NULL, 0);
+	const struct scenario_node *client = node_of(s, "client8"), *backend = node_of(s, "backend1");
+
+	ck_assert_str_eq(s->name, "hand-off under loss");
+	ck_assert_uint_eq(s->stop, 60 * NSTIME_S);
+	ck_assert_uint_eq(s->nodes_count, 14);
+	ck_assert_uint_eq(client->roles, ROLE_CLIENT);
+	expect_address(&client->attachments[0].address, "198.51.100.8");
+	ck_assert_uint_eq(client->attachments[0].in.delay_ns, 20 * NSTIME_MS);
+	ck_assert_uint_eq(client->attachments[0].out.delay_ns, 20 * NSTIME_MS);
+	ck_assert_uint_eq(client->attachments[0].out.rate_bps, 100000000);
+	expect_address(&node_of(s, "forwarder")->attachments[1].tunnel, "10.0.0.2");
+	ck_assert_uint_eq(node_of(s, "forwarder")->attachments[0].tunnel.family, 0);
+	ck_assert_uint_eq(backend->attachments[0].in.loss_ppb, 50000000);
+	ck_assert_uint_eq(backend->attachments[0].in.only.kind, IMPAIR_MATCH_COURIER);
+	ck_assert_uint_eq(s->services_count, 1);
+	expect_address(&s->services[0].vip, "198.51.100.80");
+	ck_assert_uint_eq(s->services[0].port, 80);
+	ck_assert_uint_eq(s->services[0].rules_count, 2);
+	ck_assert_str_eq(s->services[0].rules[0].path, "/img/*");
+	ck_assert_uint_eq(s->services[0].rules[0].balance, BALANCE_LEAST_CONNECTIONS);
+	ck_assert_uint_eq(s->services[0].rules[1].to_count, 2);
+	ck_assert_uint_eq(s->services[0].rules[1].to[1], scenario_node_find(s, "backend4"));
+	ck_assert_uint_eq(s->traffic[0].from_count, 8);
+	ck_assert_uint_eq(s->traffic[0].requests, 1000);
+	ck_assert_uint_eq(s->traffic[0].interval_ns, 5 * NSTIME_MS);
+	ck_assert_uint_eq(s->traffic[0].reply, 65536);
+	ck_assert_uint_eq(s->faults[0].kind, FAULT_LINK_DOWN);
+	ck_assert_uint_eq(s->faults[0].down, 2 * NSTIME_S);
+	ck_assert_uint_eq(s->captures_count, 2);
+	ck_assert_uint_eq(s->captures[1].attachment, 1);
+	ck_assert_str_eq(s->expects[2].text, "client.resets == 0");
+	ck_assert_uint_eq(s->expects[2].line, 36);
+	ck_assert_uint_eq(s->expects[2].column, 5);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(test_everything)
+{
+	struct scenario *s = read_ok("everything.yaml", NULL, 0);
+	const struct scenario_attachment *a = &node_of(s, "client2")->attachments[0];
+	const struct scenario_node *server = node_of(s, "server");
+
+	ck_assert_uint_eq(s->seed, UINT64_MAX);
+	ck_assert(s->cipher_aes);
+	ck_assert_uint_eq(s->networks[0].mtu, 1400);
+	/* One direction's keys over the common ones. */
+	ck_assert_uint_eq(a->in.loss_ppb, 5000000);
+	ck_assert_uint_eq(a->out.loss_ppb, 0);
+	ck_assert_uint_eq(a->in.jitter_ns, 2 * NSTIME_MS);
+	ck_assert_uint_eq(a->out.reorder_ppb, 50000000);
+	ck_assert_uint_eq(a->in.only.kind, IMPAIR_MATCH_FILTER);
+	ck_assert_str_eq(a->in.only.filter, "tcp port 80");
+	ck_assert_uint_eq(a->out.only.kind, IMPAIR_MATCH_ALL);
+	/* The VIP and the given address are skipped; the forwarder's own classifier needs no tunnel. */
+	expect_address(&node_of(s, "balancer")->attachments[0].address, "192.0.2.1");
+	ck_assert_uint_eq(node_of(s, "balancer")->attachments[0].tunnel.family, 0);
+	ck_assert_uint_eq(node_of(s, "balancer")->limits.header, 8192);
+	/* routes: in the file's order behind what is on-link. */
+	ck_assert_uint_eq(server->routes_count, 3);
+	ck_assert_uint_eq(server->routes[1].prefix_len, 0);
+	expect_address(&server->routes[1].next_hop, "198.51.100.4");
+	ck_assert_uint_eq(server->apps_count, 4);
+	ck_assert_uint_eq(s->services[1].protocol, PROTOCOL_NONE);
+	ck_assert_str_eq(s->services[0].rules[0].header_name, "Accept");
+	ck_assert_str_eq(s->services[0].rules[0].header_value, "image/*");
+	ck_assert_str_eq(s->services[0].rules[0].cookie_value, "a*");
+	ck_assert_uint_eq(s->traffic[1].burst, 5);
+	ck_assert(s->traffic[1].half_close);
+	ck_assert_uint_eq(s->traffic[2].from_count, 3); /* "*" is all clients, and no other node */
+	ck_assert_uint_eq(s->traffic[3].app, APP_BULK);
+	ck_assert_uint_eq(s->traffic[3].body, 1 << 20);
+	expect_address(&s->traffic[3].to_address, "198.51.100.5");
+	/* Faults by time; each set over what held before. */
+	ck_assert_uint_eq(s->faults[0].kind, FAULT_LINK_DOWN);
+	ck_assert_uint_eq(s->faults[1].kind, FAULT_CRASH);
+	ck_assert_uint_eq(s->faults[3].in.loss_ppb, 200000000);
+	ck_assert_uint_eq(s->faults[3].in.delay_ns, 5 * NSTIME_MS);
+	ck_assert_uint_eq(s->faults[3].out.rate_bps, 100000000);
+	ck_assert_uint_eq(s->faults[4].in.loss_ppb, 200000000);
+	ck_assert_uint_eq(s->faults[4].out.corrupt_ppb, 10000000);
+	ck_assert_uint_eq(s->faults[5].nth, 3);
+	ck_assert_uint_eq(s->faults[5].match.kind, IMPAIR_MATCH_COURIER);
+	ck_assert_uint_eq(s->captures_count, 3);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(test_direct)
+{
+	struct scenario *s = read_ok("direct.yaml", NULL, 0);
+	const struct scenario_node *backend = node_of(s, "backend1");
+
+	/* On-link twice, then one default by the router, not by the forwarder. */
+	ck_assert_uint_eq(backend->routes_count, 3);
+	ck_assert_uint_eq(backend->routes[2].prefix_len, 0);
+	expect_address(&backend->routes[2].next_hop, "10.0.0.6");
+	expect_address(&node_of(s, "forwarder")->attachments[1].tunnel, "10.0.0.3");
+	expect_address(&node_of(s, "router")->attachments[0].address, "198.51.100.4");
+	ck_assert_int_ne(memcmp(&backend->attachments[0].mac, &backend->attachments[1].mac, 6), 0);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(test_set)
+{
+	static const char *const sets[] = {
+		"seed=7",
+		"nodes.backend.on.cluster.loss=10 %",
+		"nodes.client*.on.internet.in.delay=1 ms",
+		"traffic.0.requests= 10",
+		"faults=[]",
+		"nodes.classifier.limits.connections=5",
+		"nodes.classifier.on.cluster.rate=1 Mbit",
+		"capture=[ \"*.cluster\" ]",
+	};
+	struct scenario *s = read_ok("handoff.yaml", sets, sizeof(sets) / sizeof(*sets));
+
+	ck_assert_uint_eq(s->seed, 7);
+	ck_assert_uint_eq(node_of(s, "backend4")->attachments[0].out.loss_ppb, 100000000);
+	ck_assert_uint_eq(node_of(s, "client1")->attachments[0].in.delay_ns, NSTIME_MS);
+	ck_assert_uint_eq(node_of(s, "client1")->attachments[0].out.delay_ns, 20 * NSTIME_MS);
+	ck_assert_uint_eq(s->traffic[0].requests, 10);
+	ck_assert_uint_eq(s->faults_count, 0);
+	ck_assert_uint_eq(node_of(s, "classifier")->limits.connections, 5);
+	ck_assert_uint_eq(node_of(s, "classifier")->attachments[0].in.rate_bps, 1000000);
+	ck_assert_uint_eq(s->captures_count, 6);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(test_set_mistakes)
+{
+	static const char *const sets[] = {
+		"seed",
+		"=5",
+		"sede=1",
+		"nodes.bakend.on.cluster.loss=1 %",
+		"nodes.x*.role=client",
+		"nodes.backend.on.cluster.loss=ten",
+		"traffic.1.requests=1",
+		"traffic.x.requests=1",
+		"stop.x=1",
+		"nodes..on=1",
+		"capture=[a",
+		"nodes.backend[1..4].on.cluster.los=1 %",
+	};
+
+	expect_set_mistakes(
+		sets, sizeof(sets) / sizeof(*sets),
+		"0:0: --set seed: write --set path=value\n"
+		"0:0: --set : write --set path=value\n"
+		"0:0: --set nodes.bakend.on.cluster.loss: there is no 'bakend' in the file\n"
+		"0:0: --set nodes.x*.role: nothing matches 'x*'\n"
+		"0:0: --set traffic.1.requests: the list has 1 items, counted from 0\n"
+		"0:0: --set traffic.x.requests: 'x' is no index of a list, counted from 0\n"
+		"0:0: --set stop.x: there is no 'x' in '60 s'\n"
+		"0:0: --set nodes..on: the path has an empty part\n"
+		"0:0: --set capture: not valid YAML: flow sequence without a closing bracket\n"
+		"0:0: --set sede: unknown key 'sede' in a scenario; did you mean 'seed'?\n"
+		"0:0: --set nodes.backend[1..4].on.cluster.los: unknown key 'los' in an attachment; "
+		"did you mean 'loss'?\n"
+		"0:0: --set nodes.backend.on.cluster.loss: 'ten' is not a share, such as 5 %: not a number\n");
+}
+END_TEST
+
+static void mutant_write(const char *text, size_t len)
+{
+	FILE *f = fopen(MUTANT_NAME, "wb");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(text, 1, len, f), len);
+	fclose(f);
+}
+
+/* Reads what may be anything; the only demand is that it comes back, with mistakes or a scenario. */
+static void mutant_read(const char *text, size_t len)
+{
+	struct scenario_mistakes m;
+	struct scenario *s = NULL;
+
+	mutant_write(text, len);
+	int err = scenario_read(MUTANT_NAME, NULL, 0, &s, &m);
+
+	ck_assert(err ? err == E_INVAL && m.count && !s : s && !m.count);
+	scenario_free(s);
+	scenario_mistakes_fini(&m);
+}
+
+START_TEST(test_mutants)
+{
+	static const char bytes[] = "{}[]:,-*&!#\"' \n\t0189azAZ%.|>?@";
+	struct random_stream r;
+	char path[4200];
+	size_t len;
+
+	random_init(&r, 1, "test_scenario");
+	snprintf(path, sizeof(path), "%s/everything.yaml", folder("ok"));
+	char *text = file_text(path, &len), *mutant = malloc(2 * len);
+
+	for (int i = 0; i < MUTATIONS; i++) {
+		size_t mutant_len = len;
+
+		memcpy(mutant, text, len);
+		for (uint64_t n = 1 + random_below(&r, 3); n; n--) {
+			size_t at = random_below(&r, mutant_len - 64), run = 1 + random_below(&r, 40);
+
+			switch (random_below(&r, 4)) {
+			case 0: /* a byte that means something */
+				mutant[at] = bytes[random_below(&r, sizeof(bytes) - 1)];
+				break;
+			case 1: /* any byte */
+				mutant[at] = (char)random_below(&r, 256);
+				break;
+			case 2: /* a piece is gone */
+				memmove(mutant + at, mutant + at + run, mutant_len - at - run);
+				mutant_len -= run;
+				break;
+			default: /* a piece comes twice */
+				memmove(mutant + at + run, mutant + at, mutant_len - at);
+				mutant_len += run;
+				break;
+			}
+		}
+		mutant_read(mutant, mutant_len);
+	}
+	for (size_t cut = 0; cut < len; cut += 7)
+		mutant_read(text, cut);
+	free(mutant);
+	free(text);
+	unlink(MUTANT_NAME);
+}
+END_TEST
+
+/* Files that are large or mean to be slow. */
+START_TEST(test_hostile)
+{
+	static const char *const pieces[] = {"[",   "{",   "- ",  "a: ",   "{a: ", "? ",     "\"",
+					     "'",   "&a ", "*a ", "!!a ",  "|\n ", "a: 1\n", "- a\n",
+					     "#\n", "\n",  "%",   "---\n", "...\n"};
+	size_t size = 1 << 20;
+	char *text = malloc(size + 16);
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
+		size_t len = 0, piece = strlen(pieces[i]);
+
+		while (len + piece <= size) {
+			memcpy(text + len, pieces[i], piece);
+			len += piece;
+		}
+		mutant_read(text, len);
+	}
+	free(text);
+	/* One byte beyond the bound. */
+	text = malloc(SCENARIO_FILE_MAX + 1);
+	memset(text, '#', SCENARIO_FILE_MAX + 1);
+	mutant_read(text, SCENARIO_FILE_MAX + 1);
+	free(text);
+	unlink(MUTANT_NAME);
+}
+END_TEST
+
+START_TEST(test_mistakes_bounded)
+{
+	struct scenario_mistakes m;
+	struct scenario *s = NULL;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	fputs("baton: 1\n", f);
+	for (int i = 0; i < 1500; i++)
+		fprintf(f, "unknown%d: 1\n", i);
+	fclose(f);
+	mutant_write(text, len);
+	ck_assert_int_eq(scenario_read(MUTANT_NAME, NULL, 0, &s, &m), E_INVAL);
+	ck_assert_uint_eq(m.count, SCENARIO_MISTAKES_MAX);
+	ck_assert_uint_eq(m.omitted, 1500 + 3 - SCENARIO_MISTAKES_MAX);
+	scenario_mistakes_fini(&m);
+	free(text);
+	unlink(MUTANT_NAME);
+	ck_assert_int_eq(scenario_read("no/such/file.yaml", NULL, 0, &s, &m), E_INVAL);
+	ck_assert_str_eq(m.list[0].text, "cannot be read: No such file or directory");
+	ck_assert_uint_eq(m.list[0].line, 0);
+	scenario_mistakes_fini(&m);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("scenario");
+	TCase *files = tcase_create("files"), *garbage = tcase_create("garbage");
+
+	tcase_add_test(files, test_ok);
+	tcase_add_test(files, test_bad);
+	tcase_add_test(files, test_values);
+	tcase_add_test(files, test_everything);
+	tcase_add_test(files, test_direct);
+	tcase_add_test(files, test_set);
+	tcase_add_test(files, test_set_mistakes);
+	tcase_set_timeout(garbage, 120);
+	tcase_add_test(garbage, test_mutants);
+	tcase_add_test(garbage, test_hostile);
+	tcase_add_test(garbage, test_mistakes_bounded);
+	suite_add_tcase(suite, files);
+	suite_add_tcase(suite, garbage);
+
+	return unit_run(suite);
+}
