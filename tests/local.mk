@@ -53,7 +53,12 @@ check_PROGRAMS = $(UNIT_TESTS)
 AM_DEFAULT_SOURCE_EXT = .c
 LDADD = $(BATON_LIBS) $(CHECK_LIBS) $(SYSTEM_LIBS)
 
-SHELL_TESTS =
+SHELL_TESTS = \
+	tests/shell/captures.bats \
+	tests/shell/command.bats \
+	tests/shell/docs.bats \
+	tests/shell/layers.bats \
+	tests/shell/scenarios.bats
 
 TESTS = $(UNIT_TESTS) $(SHELL_TESTS)
 TEST_EXTENSIONS = .bats
@@ -68,7 +73,7 @@ AM_TESTS_ENVIRONMENT = \
 	srcdir='$(abs_srcdir)'; builddir='$(abs_builddir)'; \
 	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT BATON TSHARK MANDOC srcdir builddir;
 
-EXTRA_DIST += $(SHELL_TESTS) tests/lib \
+EXTRA_DIST += $(SHELL_TESTS) tests/golden tests/lib tests/scenarios \
 	tests/unit/blob_fields_bases.h tests/unit/blob_fields_probes.h \
 	tests/unit/handoff_cluster.h tests/unit/handoff_stacks.h \
 	tests/unit/migrate_net.h \

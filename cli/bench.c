@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/bench.h"
+
+#include "base/err.h"
+#include "cli/bench_handoff.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+const struct bench bench_list[] = {
+	{"sim-bulk", "8 flows of 50 MB through a router at 1 Gbit/s: packets a wall second, each counted once there",
+	 bench_sim_bulk},
+	{"handoff", "compile, encode, seal, open, decode and infuse one connection, parts and total, by size",
+	 bench_handoff_report},
+	{NULL, NULL, NULL},
+};
+
+void bench_add(struct bench_report *r, double value, const char *unit, const char *metric_format, ...)
+{
+	va_list args;
+	assert(r->count < BENCH_VALUES_MAX);
+	struct bench_value *v = &r->values[r->count++];
+	v->value = value;
+	v->unit = unit;
+	va_start(args, metric_format);
+	vsnprintf(v->metric, sizeof(v->metric), metric_format, args);
+	va_end(args);
+}
+
+nstime bench_clock(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (nstime)ts.tv_sec * NSTIME_S + (nstime)ts.tv_nsec;
+}
+
+/* Unread bytes of the connections that are handed off, and how often each. */
+static const struct {
+	size_t bytes, iterations;
+} handoff_sizes[] = {{0, 20000}, {16384, 5000}, {65535, 2000}};
+
+int bench_handoff_report(struct bench_report *r)
+{
+	static const enum seal_cipher ciphers[] = {SEAL_CHACHA20_POLY1305, SEAL_AES256_GCM};
+	for (size_t c = 0; c < sizeof(ciphers) / sizeof(*ciphers); c++) {
+		if (seal_cipher_check(ciphers[c]) < 0)
+			continue; /* this processor cannot */
+		for (size_t n = 0; n < sizeof(handoff_sizes) / sizeof(*handoff_sizes); n++) {
+			struct bench_handoff_result result;
+			size_t bytes = handoff_sizes[n].bytes;
+			int e = bench_handoff(bytes, handoff_sizes[n].iterations, ciphers[c], &result);
+			if (e < 0)
+				return e;
+			for (unsigned p = 0; p < BENCH_HANDOFF_PARTS; p++) {
+				const char *part = bench_handoff_part_name((enum bench_handoff_part)p);
+				const char *cipher = seal_cipher_name(ciphers[c]);
+				bench_add(r, result.parts[p].median_ns / 1e3, "us", "%s.%zu.%s.median_us", cipher,
+					  bytes, part);
+				bench_add(r, result.parts[p].p99_ns / 1e3, "us", "%s.%zu.%s.p99_us", cipher, bytes,
+					  part);
+				bench_add(r, result.parts[p].max_ns / 1e3, "us", "%s.%zu.%s.max_us", cipher, bytes,
+					  part);
+			}
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The benchmarks of `baton bench`: each measures with the machine's clock and reports named values with their units.
+ *
+ * A benchmark prints nothing; cli/cmd_bench.c prints what it reports. */
+#ifndef BATON_CLI_BENCH_H
+#define BATON_CLI_BENCH_H
+
+#include "base/nstime.h"
+
+#include <stddef.h>
+
+#define BENCH_VALUES_MAX 256U
+
+struct bench_value {
+	char metric[64];
+	double value;
+	const char *unit; /* static text */
+};
+
+struct bench_report {
+	struct bench_value values[BENCH_VALUES_MAX];
+	size_t count;
+};
+
+/* Adds a value; more than BENCH_VALUES_MAX is a programmer's error. */
+void bench_add(struct bench_report *r, double value, const char *unit, const char *metric_format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* One benchmark: 0 or a negative enum err. */
+struct bench {
+	const char *name;
+	const char *meaning; /* one line for --help */
+	int (*run)(struct bench_report *r);
+};
+
+/* All of them, in the order in which they run; ends with a NULL name. */
+extern const struct bench bench_list[];
+
+int bench_sim_bulk(struct bench_report *r);
+int bench_handoff_report(struct bench_report *r);
+
+/* Monotonic, for measuring. */
+nstime bench_clock(void);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sim-bulk: how fast the simulator moves packets, payload real, every checksum computed and verified. */
+#include "base/err.h"
+#include "base/log.h"
+#include "cli/bench.h"
+#include "sim/scenario.h"
+#include "sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BULK_FLOWS 8U
+
+static const char bulk_scenario[] = "baton: 1\n"
+				    "name: sim-bulk\n"
+				    "seed: 1\n"
+				    "stop: 600 s\n"
+				    "networks:\n"
+				    "  left:  { subnet: 10.1.0.0/24 }\n"
+				    "  right: { subnet: 10.2.0.0/24 }\n"
+				    "nodes:\n"
+				    "  client[1..8]: { role: client, on: { left: { rate: 1 Gbit, delay: 500 us } } }\n"
+				    "  router: { role: router, on: { left: {}, right: {} } }\n"
+				    "  server[1..4]: { role: host, on: { right: { rate: 1 Gbit, delay: 500 us } },\n"
+				    "                  apps: { sink: 9 } }\n"
+				    "traffic:\n";
+
+/* The scenario, with the flows dealt over the servers, in a file that exists only while it is read. */
+static int bulk_read(struct scenario **s)
+{
+	char path[] = "/tmp/baton-bench-XXXXXX";
+	struct scenario_mistakes mistakes = {0};
+	int fd = mkstemp(path);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!f)
+		return E_IO;
+	fputs(bulk_scenario, f);
+	for (unsigned n = 0; n < BULK_FLOWS; n++)
+		fprintf(f, "  - { from: client%u, to: \"server%u:9\", app: bulk, requests: 1, bytes: 50 MB }\n", n + 1,
+			n % 4 + 1);
+	fclose(f);
+	int r = scenario_read(path, NULL, 0, s, &mistakes);
+	for (size_t n = 0; n < mistakes.count; n++)
+		log_error("sim-bulk:%u:%u: %s", mistakes.list[n].line, mistakes.list[n].column, mistakes.list[n].text);
+	scenario_mistakes_fini(&mistakes);
+	unlink(path);
+	return r;
+}
+
+int bench_sim_bulk(struct bench_report *report)
+{
+	struct scenario *s;
+	struct tracefile *trace;
+	struct world w;
+	const char *why;
+	char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1];
+	int r = bulk_read(&s);
+	if (r < 0)
+		return r;
+	tracefile_open(&trace, NULL);
+	r = world_init(&w, s, &(struct world_options){.seed = s->seed, .trace = trace}, &why);
+	if (!r) {
+		const struct world_node *router = &w.nodes[scenario_node_find(s, "router")];
+		nstime start = bench_clock();
+		world_run(&w, s->stop);
+		double wall = (double)(bench_clock() - start) / (double)NSTIME_S;
+		uint64_t packets = 0;
+		for (size_t a = 0; a < router->spec->attachments_count; a++)
+			packets += router->attachments[a]->in.counters.delivered;
+		if (w.traffic.completed != BULK_FLOWS || w.traffic.corrupted)
+			r = E_STATE;
+		bench_add(report, (double)packets / wall, "packets/s", "packets_per_second");
+		bench_add(report, (double)w.traffic.completed / wall, "connections/s", "connections_per_second");
+		bench_add(report, (double)packets, "packets", "packets");
+		bench_add(report, wall, "s", "wall_seconds");
+		bench_add(report, (double)w.engine.now / (double)NSTIME_S, "s", "virtual_seconds");
+	}
+	world_fini(&w);
+	invariants_fini(&w.invariants);
+	tracefile_close(trace, fingerprint);
+	scenario_free(s);
+	return r;
+}

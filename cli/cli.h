@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the parts of the `baton` command share: exit statuses, messages, options. Only cli/ prints. */
+#ifndef BATON_CLI_CLI_H
+#define BATON_CLI_CLI_H
+
+#include "sim/scenario.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Exit statuses, see baton(1). */
+enum cli_status {
+	STATUS_GOOD = 0,
+	STATUS_EXPECTATION = 1, /* an expectation failed; a blob is bad */
+	STATUS_USAGE = 2,       /* the command line or a file is wrong */
+	STATUS_BROKEN = 3,      /* it broke while running, or was interrupted */
+};
+
+/* One subcommand; argv[0] is its name. */
+struct command {
+	const char *name, *arguments, *meaning; /* meaning: one line */
+	int (*run)(int argc, char **argv);
+};
+
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_blob(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+
+/* "baton: message" to standard error. */
+void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same with the command named, and where to find help; returns STATUS_USAGE. */
+int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What getopt_long answered '?' or ':' to. `options` are the long names that the command has, NULL at the end. */
+int cli_option_error(const char *command, int answer, char **argv, const char *const *options);
+
+/* The mistakes of a file to standard error, as FILE:LINE:COLUMN: MESSAGE. */
+void cli_mistakes(const char *file, const struct scenario_mistakes *m);
+
+/* Whether to colour what goes to `stream`: a terminal, and NO_COLOR is not set. */
+bool cli_colour(FILE *stream);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* baton bench: runs benchmarks and prints what they measured. */
+#include "base/err.h"
+#include "cli/bench.h"
+#include "cli/cli.h"
+#include "cli/commit.h"
+#include "sim/scenario_doc.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#define NAMES_MAX 64U
+
+static void print_help(void)
+{
+	puts("usage: baton bench [--json] [NAME]\n"
+	     "\n"
+	     "Runs the benchmark NAME, or all of them, on one core of this machine. The numbers depend on the\n"
+	     "machine and on what else it does: repeat, and compare like with like.\n"
+	     "\n"
+	     "benchmarks:");
+	for (const struct bench *b = bench_list; b->name; b++)
+		printf("  %-10s %s\n", b->name, b->meaning);
+	puts("\n"
+	     "options:\n"
+	     "  --json   print an array of { name, metric, value, unit, machine, commit } instead\n"
+	     "  --help   this text\n"
+	     "\n"
+	     "exit status: 0 measured, 2 the command line is wrong, 3 a benchmark broke.");
+}
+
+/* The processor's name and the kernel. */
+static void machine_name(char *out, size_t size)
+{
+	struct utsname u;
+	char line[256], *colon;
+	FILE *f = fopen("/proc/cpuinfo", "r");
+
+	snprintf(out, size, "unknown");
+	if (!uname(&u))
+		snprintf(out, size, "%s %s %s", u.machine, u.sysname, u.release);
+	while (f && fgets(line, sizeof(line), f)) {
+		size_t len = strlen(out);
+
+		if (strncmp(line, "model name", 10) || !(colon = strchr(line, ':')))
+			continue;
+		colon[strcspn(colon, "\n")] = '\0';
+		snprintf(out + len, size - len, ",%s", colon + 1);
+		break;
+	}
+	if (f)
+		fclose(f);
+}
+
+static void report_text(const char *name, const struct bench_report *r)
+{
+	puts(name);
+	for (size_t i = 0; i < r->count; i++)
+		printf("  %-40s %14.3f %s\n", r->values[i].metric, r->values[i].value, r->values[i].unit);
+	fflush(stdout);
+}
+
+static void report_json(json_t *all, const char *name, const struct bench_report *r, const char *machine)
+{
+	for (size_t i = 0; i < r->count; i++)
+		json_array_append_new(all, json_pack("{s:s, s:s, s:f, s:s, s:s, s:s}", "name", name, "metric",
+						     r->values[i].metric, "value", r->values[i].value, "unit",
+						     r->values[i].unit, "machine", machine, "commit", BATON_COMMIT));
+}
+
+/* Whether there is a benchmark of this name; prints the mistake when not. */
+static bool bench_exists(const char *name)
+{
+	const char *names[NAMES_MAX + 1];
+	size_t count = 0;
+
+	for (const struct bench *b = bench_list; b->name && count < NAMES_MAX; b++) {
+		if (!strcmp(b->name, name))
+			return true;
+		names[count++] = b->name;
+	}
+	names[count] = NULL;
+	const char *nearest = mistake_nearest(name, names);
+
+	if (nearest)
+		cli_usage("bench", "there is no benchmark '%s'; did you mean '%s'?", name, nearest);
+	else
+		cli_usage("bench", "there is no benchmark '%s'", name);
+	return false;
+}
+
+static int bench_all(const char *only, bool json)
+{
+	static struct bench_report report; /* too large for the stack */
+	char machine[512];
+	json_t *all = json ? json_array() : NULL;
+	int status = STATUS_GOOD;
+
+	machine_name(machine, sizeof(machine));
+	for (const struct bench *b = bench_list; b->name; b++) {
+		if (only && strcmp(b->name, only))
+			continue;
+		report.count = 0;
+		int err = b->run(&report);
+
+		if (err) {
+			cli_error("bench %s: %s", b->name, err_text(err));
+			status = STATUS_BROKEN;
+		}
+		if (json)
+			report_json(all, b->name, &report, machine);
+		else
+			report_text(b->name, &report);
+	}
+	if (json) {
+		json_dumpf(all, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(all);
+	}
+	return status;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const char *const names[] = {"json", "help", NULL};
+	bool json = false;
+	int answer;
+
+	opterr = 0;
+	while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (answer == 'h') {
+			print_help();
+			return STATUS_GOOD;
+		}
+		if (answer != 'j')
+			return cli_option_error("bench", answer, argv, names);
+		json = true;
+	}
+	if (optind + 1 < argc)
+		return cli_usage("bench", "one benchmark at a time, or all");
+	if (optind < argc && !bench_exists(argv[optind]))
+		return STATUS_USAGE;
+	return bench_all(optind < argc ? argv[optind] : NULL, json);
+}

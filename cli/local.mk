@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-3-Clause
+baton_SOURCES = \
+	cli/bench.c \
+	cli/bench.h \
+	cli/bench_handoff.c \
+	cli/bench_handoff.h \
+	cli/bench_sim.c \
+	cli/cli.h \
+	cli/cmd_bench.c \
+	cli/cmd_blob.c \
+	cli/cmd_check.c \
+	cli/cmd_run.c \
+	cli/main.c \
+	cli/progress.c \
+	cli/progress.h \
+	cli/quantity.c \
+	cli/quantity.h \
+	cli/summary.c \
+	cli/summary.h
+
+# Which commit a benchmark measured; rewritten when it changes. A tarball has no commit.
+nodist_baton_SOURCES = cli/commit.h
+BUILT_SOURCES = cli/commit.h
+CLEANFILES = cli/commit.h
+# Named as well for those who make one target, where BUILT_SOURCES come too late.
+cli/cmd_bench.$(OBJEXT): cli/commit.h
+.PHONY: commit-check
+cli/commit.h: commit-check
+	@$(MKDIR_P) cli
+	@commit=$$(git -C $(srcdir) describe --always --dirty --abbrev=12 2>/dev/null || echo unknown); \
+	line="#define BATON_COMMIT \"$$commit\""; \
+	test "$$line" = "$$(cat $@ 2>/dev/null)" || echo "$$line" > $@

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/summary.h"
+
+#include "cli/cli.h"
+#include "cli/quantity.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define LABEL_WIDTH 12
+
+static const char *const colour_good = "\033[32m", *const colour_bad = "\033[31m", *const colour_off = "\033[0m";
+
+static uint64_t number(const struct metrics *m, const char *path)
+{
+	const struct metric *x = metrics_find(m, path);
+
+	return x && x->kind == METRIC_NUMBER ? x->value : 0;
+}
+
+/* One line of counters: "1000 started, 998 completed". */
+struct counter {
+	const char *path, *word;
+};
+
+static void print_counters(const struct metrics *m, const char *label, const struct counter *c, size_t count)
+{
+	char text[QUANTITY_MAX];
+
+	printf("%-*s", LABEL_WIDTH, label);
+	for (size_t i = 0; i < count; i++)
+		printf("%s%s %s", i ? ", " : "", quantity_count(text, number(m, c[i].path)), c[i].word);
+	putchar('\n');
+}
+
+#define PRINT_COUNTERS(m, label, list) print_counters((m), (label), (list), sizeof(list) / sizeof(*(list)))
+
+static void print_title(const struct scenario *s, uint64_t seed, const struct run_results *r)
+{
+	const struct metric *wall = metrics_find(&r->perf, "wall_seconds");
+	const struct metric *simulated = metrics_find(&r->perf, "virtual_seconds");
+	double wall_s = wall ? wall->real : 0, simulated_s = simulated ? simulated->real : 0;
+	char simulated_text[QUANTITY_MAX], wall_text[QUANTITY_MAX];
+
+	printf("%s, seed %" PRIu64 ": %s simulated in %s", s->name, seed,
+	       quantity_time(simulated_text, (nstime)(simulated_s * 1e3) * NSTIME_MS),
+	       quantity_time(wall_text, (nstime)(wall_s * 1e6) * NSTIME_US));
+	if (wall_s > 0)
+		printf(" (%.1f x real time)", simulated_s / wall_s);
+	fputs("\n\n", stdout);
+}
+
+static void print_handoffs(const struct metrics *m)
+{
+	static const struct counter handoffs[] = {{"handoffs.started", "started"},
+						  {"handoffs.completed", "completed"},
+						  {"handoffs.rolled_back", "rolled back"},
+						  {"handoffs.failed", "failed"}};
+	static const struct counter courier[] = {{"courier.frames", "frames"},
+						 {"courier.retransmitted", "retransmitted"},
+						 {"courier.rejected", "rejected"}};
+	static const struct counter driver[] = {{"driver.buffered", "packets buffered"},
+						{"driver.overflowed", "overflowed"}};
+	char p50[QUANTITY_MAX], p99[QUANTITY_MAX], max[QUANTITY_MAX];
+
+	PRINT_COUNTERS(m, "hand-offs", handoffs);
+	if (number(m, "handoffs.completed"))
+		printf("%-*smedian %s, 99 %% within %s, longest %s\n", LABEL_WIDTH, "  latency",
+		       quantity_time(p50, number(m, "handoffs.latency_us.p50") * NSTIME_US),
+		       quantity_time(p99, number(m, "handoffs.latency_us.p99") * NSTIME_US),
+		       quantity_time(max, number(m, "handoffs.latency_us.max") * NSTIME_US));
+	PRINT_COUNTERS(m, "courier", courier);
+	PRINT_COUNTERS(m, "driver", driver);
+}
+
+static void print_packets(const struct metrics *m)
+{
+	static const struct counter packets[] = {{"packets.sent", "sent"},
+						 {"packets.delivered", "delivered"},
+						 {"packets.dropped", "dropped"},
+						 {"packets.in_flight", "in flight"}};
+	static const char by[] = "packets.dropped_by.";
+	char text[QUANTITY_MAX];
+	bool first = true;
+
+	PRINT_COUNTERS(m, "packets", packets);
+	for (size_t i = 0; i < m->count; i++) {
+		const struct metric *x = &m->list[i];
+
+		if (strncmp(x->path, by, sizeof(by) - 1) || x->kind != METRIC_NUMBER || !x->value)
+			continue;
+		if (first)
+			printf("%-*s", LABEL_WIDTH, "  dropped");
+		printf("%s%s by %s", first ? "" : ", ", quantity_count(text, x->value), x->path + sizeof(by) - 1);
+		first = false;
+	}
+	if (!first)
+		putchar('\n');
+}
+
+static void print_metrics(const struct scenario *s, const struct metrics *m)
+{
+	static const struct counter requests[] = {
+		{"requests.started", "started"}, {"requests.completed", "completed"}, {"requests.failed", "failed"}};
+	static const struct counter client[] = {{"client.resets", "resets"},
+						{"client.retransmissions", "retransmissions"}};
+	char bytes[QUANTITY_MAX];
+
+	PRINT_COUNTERS(m, "requests", requests);
+	printf("%-*s%s verified, %" PRIu64 " corrupted\n", LABEL_WIDTH, "streams",
+	       quantity_bytes(bytes, number(m, "streams.bytes")), number(m, "streams.corrupted"));
+	PRINT_COUNTERS(m, "clients", client);
+	if (s->services_count)
+		print_handoffs(m);
+	print_packets(m);
+}
+
+/* The value alone where `actual` begins with the metric that the expectation does: "requests.completed is 998". */
+static const char *actual_value(const struct run_expectation *e)
+{
+	size_t len = strcspn(e->source->text, " =!<>");
+
+	if (!strncmp(e->actual, e->source->text, len) && !strncmp(e->actual + len, " is ", 4))
+		return e->actual + len + 4;
+	return e->actual;
+}
+
+static void print_expectations(const struct run_results *r, bool colour)
+{
+	size_t width = 0;
+
+	if (!r->expectations_count)
+		return;
+	for (size_t i = 0; i < r->expectations_count; i++)
+		if (strlen(r->expectations[i].source->text) > width)
+			width = strlen(r->expectations[i].source->text);
+	printf("\n%zu of %zu expectations hold\n", r->expectations_count - r->expectations_failed,
+	       r->expectations_count);
+	for (size_t i = 0; i < r->expectations_count; i++) {
+		const struct run_expectation *e = &r->expectations[i];
+
+		printf("  %s%s%s %-*s   %s\n", colour ? e->held ? colour_good : colour_bad : "", e->held ? "✓" : "✗",
+		       colour ? colour_off : "", (int)width, e->source->text, actual_value(e));
+	}
+}
+
+void summary_print(const struct scenario *s, uint64_t seed, const struct run_results *r, const char *out)
+{
+	const struct metric *fingerprint = metrics_find(&r->metrics, "fingerprint");
+
+	print_title(s, seed, r);
+	print_metrics(s, &r->metrics);
+	print_expectations(r, cli_colour(stdout));
+	putchar('\n');
+	if (out)
+		printf("%-*s%s/: result.json, trace.jsonl, perf.json", LABEL_WIDTH, "files", out);
+	if (out && s->captures_count)
+		printf(", %zu capture%s (.pcapng)", s->captures_count, s->captures_count == 1 ? "" : "s");
+	if (out)
+		putchar('\n');
+	printf("%-*s%s\n", LABEL_WIDTH, "fingerprint", fingerprint && fingerprint->text ? fingerprint->text : "none");
+}
+
+void summary_failures(const struct scenario *s, const struct run_results *r)
+{
+	for (size_t i = 0; i < r->expectations_count; i++) {
+		const struct run_expectation *e = &r->expectations[i];
+
+		if (e->held)
+			continue;
+		if (e->source->line)
+			fprintf(stderr, "%s:%u:%u: ", s->file, e->source->line, e->source->column);
+		else
+			fprintf(stderr, "%s: ", s->file);
+		fprintf(stderr, "'%s' does not hold: %s\n", e->source->text, e->actual);
+	}
+}

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSD-3-Clause
+SCENARIOS = \
+	scenarios/first.yaml \
+	scenarios/handoff.yaml \
+	scenarios/one-device.yaml \
+	scenarios/direct-return.yaml \
+	scenarios/early-packets.yaml \
+	scenarios/lossy-blob.yaml \
+	scenarios/backend-dies.yaml \
+	scenarios/reject.yaml \
+	scenarios/big-post.yaml \
+	scenarios/half-close.yaml
+
+scenariosdir = $(pkgdatadir)/scenarios
+dist_scenarios_DATA = $(SCENARIOS)

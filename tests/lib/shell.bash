@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Helpers of the shell tests. The environment comes from `make check`; by hand: BATON=./baton bats tests/shell/NAME.bats
+
+: "${srcdir:=$(cd "$(dirname "${BATS_TEST_FILENAME}")/../.." && pwd)}"
+: "${builddir:=$srcdir}"
+: "${BATON:=$builddir/baton}"
+: "${TSHARK:=tshark}"
+: "${MANDOC:=mandoc}"
+
+SHIPPED="first handoff one-device direct-return early-packets lossy-blob backend-dies reject big-post half-close"
+
+# Runs a scenario into $BATS_TEST_TMPDIR/NAME, quietly; NAME is the file's stem.
+run_scenario() {
+	local file=$1
+	shift
+	"$BATON" run --quiet --out "$BATS_TEST_TMPDIR/$(basename "$file" .yaml)" "$@" "$file"
+}
+
+# A value of result.json by its path: metric DIR requests.completed
+metric() {
+	jq -r ".$2" "$1/result.json"
+}

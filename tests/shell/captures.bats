@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-3-Clause
+# What a run writes opens in tshark: no malformed packet, no bad checksum that a link did not make, and encapsulated packets
+# that carry the flow identifier in their ports and are not a byte longer.
+
+load ../lib/shell.bash
+
+setup_file() {
+	export RUN=$BATS_FILE_TMPDIR/handoff
+	"$BATON" run --quiet --out "$RUN" --set 'traffic.0.requests=40' --set 'expect=[]' --set 'faults=[]' \
+		--set 'capture=[forwarder.internet, forwarder.cluster, client1.internet, backend1.cluster, backend2.cluster]' \
+		"$srcdir/scenarios/handoff.yaml"
+}
+
+# Runs tshark over a capture with every checksum verified: shark CAPTURE [OPTION]...
+shark() {
+	local file=$1
+	shift
+	"$TSHARK" -n -r "$RUN/$file.pcapng" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE "$@" 2>/dev/null
+}
+
+@test "the captures are there and name their interface" {
+	shark forwarder.cluster -T fields -e frame.interface_name -c 1 | grep -qx forwarder.cluster
+	[ "$(shark forwarder.cluster | wc -l)" -gt 100 ]
+}
+
+@test "no packet is malformed, and no TCP checksum is bad, on either side of the forwarder" {
+	local file
+	for file in forwarder.internet forwarder.cluster client1.internet; do
+		[ -z "$(shark $file -Y '_ws.malformed || tcp.checksum.status == 0 || tcp.len > 1460')" ]
+	done
+}
+
+@test "what the forwarder sends has good checksums throughout" {
+	[ -z "$(shark forwarder.cluster -Y 'eth.src == 02:ba:00:08:00:01 && (ip.checksum.status == 0 || udp.checksum.status == 0) && !(udp.port == 7433 && ip.ttl == 63)')" ]
+}
+
+@test "encapsulated packets come from the tunnel address, carry a flow identifier, and are as long as the originals" {
+	local tunnel=10.0.0.2
+	shark forwarder.cluster -Y "ip.src == $tunnel" -T fields -e ip.dst -e tcp.srcport -e tcp.dstport -e tcp.seq_raw \
+		-e tcp.ack_raw -e ip.len >"$BATS_TEST_TMPDIR/encapsulated"
+	shark forwarder.internet -Y 'ip.dst == 198.51.100.80 && tcp' -T fields -e ip.src -e tcp.srcport -e tcp.seq_raw \
+		-e tcp.ack_raw -e ip.len >"$BATS_TEST_TMPDIR/original"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/encapsulated")" -gt 100 ]
+	# every one has its original, by sequence and acknowledgement number, with the same length
+	awk 'NR == FNR {original[$3 " " $4 " " $5]++; next} !(($4 " " $5 " " $6) in original) {print; bad = 1} END {exit bad}' \
+		"$BATS_TEST_TMPDIR/original" "$BATS_TEST_TMPDIR/encapsulated"
+	# neither half of an identifier is zero, and there is one identifier for each connection
+	awk '$2 == 0 || $3 == 0 {exit 1}' "$BATS_TEST_TMPDIR/encapsulated"
+	[ "$(awk '{print $2, $3}' "$BATS_TEST_TMPDIR/encapsulated" | sort -u | wc -l)" -eq 40 ]
+}
+
+@test "the identifiers on the wire are those that the trace says were chosen" {
+	diff <(shark forwarder.cluster -Y 'ip.src == 10.0.0.2' -T fields -e tcp.srcport -e tcp.dstport | awk '{print $1 * 65536 + $2}' | sort -nu) \
+	     <(jq -r 'select(.ev == "classifier.flow") | .flow' "$RUN/trace.jsonl" | sort -nu)
+}
+
+@test "a link's corruption is seen in the capture behind it, and nowhere else" {
+	# frames that a backend received corrupted: bad UDP or IP checksum, as many as the books say at most
+	local bad
+	bad=$(for b in backend1 backend2; do shark $b.cluster -Y 'udp.checksum.status == 0 || ip.checksum.status == 0'; done | wc -l)
+	[ "$bad" -le "$(jq .packets.corrupted "$RUN/result.json")" ]
+}

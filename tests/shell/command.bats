@@ -1,0 +1,143 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-3-Clause
+# The command line: what it takes, what it says and with which exit status.
+
+load ../lib/shell.bash
+
+first="$srcdir/scenarios/first.yaml"
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# expect STATUS TEXT ARGUMENT...: the exit status, and a text somewhere in the output.
+expect() {
+	local status_wanted=$1 text=$2
+	shift 2
+	run "$BATON" "$@"
+	[ "$status" -eq "$status_wanted" ] || { echo "baton $*: status $status: $output"; return 1; }
+	[[ $output == *"$text"* ]] || { echo "baton $*: $output"; return 1; }
+}
+
+@test "help teaches, for the command and for each subcommand" {
+	expect 0 "baton run scenarios/handoff.yaml" --help
+	expect 0 "usage: baton run [OPTION]... FILE" run --help
+	expect 0 "usage: baton check" check --help
+	expect 0 "usage: baton blob" blob --help
+	expect 0 "usage: baton bench" bench --help
+	expect 0 "baton " --version
+}
+
+@test "a wrong command line is status 2, with what was meant" {
+	expect 2 "a command is needed"
+	expect 2 "unknown command 'rnu'; did you mean 'run'?" rnu
+	expect 2 "a scenario file is needed" run
+	expect 2 "'b.yaml' is another" run a.yaml b.yaml
+	expect 2 "did you mean '--seed'?" run --sed 1 a.yaml
+	expect 2 "option '--seed' needs a value" run --seed
+	expect 2 "option '--quiet' takes no value" run --quiet=1 a.yaml
+	expect 2 "unknown option '-x'" check -x a.yaml
+	expect 2 "a scenario file is needed" check
+	expect 2 "one file with a blob is needed" blob
+	expect 2 "did you mean 'handoff'?" bench handof
+}
+
+@test "numbers are read strictly" {
+	local seed
+	for seed in 1x -1 +1 0x10 1e3 "" 18446744073709551616; do
+		expect 2 "--seed '$seed'" run --seed "$seed" "$first"
+	done
+}
+
+@test "check says every mistake with its position, and nothing of a good file" {
+	run "$BATON" check "$first"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	run "$BATON" check "$srcdir/tests/scenarios/bad/many.yaml"
+	[ "$status" -eq 2 ]
+	diff <(echo "$output") <(sed "s,^,$srcdir/tests/scenarios/bad/many.yaml:," "$srcdir/tests/scenarios/bad/many.expect")
+	# One bad file among good ones, and one that is not there.
+	expect 2 "many.yaml:15:1: unknown key 'sed'" check "$first" "$srcdir/tests/scenarios/bad/many.yaml"
+	expect 2 "none.yaml: cannot be read: No such file or directory" check none.yaml
+}
+
+@test "every shipped scenario passes check" {
+	"$BATON" check "$srcdir"/scenarios/*.yaml
+}
+
+@test "run writes its files to out/STEM, and quiet means silent" {
+	run "$BATON" run "$first"
+	[ "$status" -eq 0 ]
+	[[ $output == *"✓ requests.completed == 4"* ]]
+	[[ $output == *"fingerprint "* ]]
+	[ -s out/first/result.json ]
+	[ -s out/first/trace.jsonl ]
+	[ -s out/first/perf.json ]
+	run "$BATON" run --quiet --out elsewhere "$first"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	cmp out/first/result.json elsewhere/result.json
+	cmp out/first/trace.jsonl elsewhere/trace.jsonl
+}
+
+@test "an expectation that fails is status 1, named with its place" {
+	cp "$first" f.yaml
+	sed -i 's/requests.completed == 4/requests.completed == 5/' f.yaml
+	expect 1 "✗ requests.completed == 5" run f.yaml
+	expect 1 "f.yaml:$(grep -n 'completed == 5' f.yaml | cut -d: -f1):5: 'requests.completed == 5' does not hold" \
+		run --quiet f.yaml
+}
+
+@test "--set changes the file, and its mistakes name the path" {
+	expect 1 "✗ requests.completed == 4" run --set 'traffic.0.requests=1' "$first"
+	expect 2 "baton: --set nodes.nobody.role: there is no 'nobody' in the file" run --set nodes.nobody.role=client "$first"
+	expect 2 "baton: --set stop: '5' is not a duration" run --set stop=5 "$first"
+}
+
+@test "a directory that cannot be written is status 3" {
+	touch file
+	expect 3 "file" run --out file/below "$first"
+}
+
+@test "output that cannot be written is status 3" {
+	[ -w /dev/full ] || skip "no /dev/full"
+	run bash -c '"$0" run --help > /dev/full' "$BATON"
+	[ "$status" -eq 3 ]
+}
+
+@test "SIGINT ends a run in good order with status 3" {
+	local pid status=0
+	"$BATON" run --set traffic.0.requests=300000 --set 'stop=10 h' --out long "$first" > log 2>&1 &
+	pid=$!
+	until [ -e long/trace.jsonl ] || ! kill -0 $pid; do :; done
+	kill -INT $pid
+	wait $pid || status=$?
+	cat log
+	[ "$status" -eq 3 ]
+	grep -q "interrupted" log
+	[ -s long/result.json ]
+}
+
+@test "colours only on a terminal" {
+	"$BATON" run "$first" > log
+	! grep -q $'\033' log
+	command -v script > /dev/null || skip "no script(1)"
+	script -qec "$BATON run $first" /dev/null > log
+	grep -q $'\033\[32m' log
+	NO_COLOR=1 script -qec "$BATON run $first" /dev/null > log
+	! grep -q $'\033\[3' log
+}
+
+@test "blob decodes what run saves, and says what is wrong with less" {
+	local blob
+	"$BATON" run --quiet --save-blobs --set traffic.0.requests=5 --set 'expect=[]' --out saved "$srcdir/scenarios/handoff.yaml"
+	blob=$(ls saved/blobs/*.blob | head -1)
+	expect 0 "rcv_nxt" blob "$blob"
+	"$BATON" blob --json "$blob" | jq -e '.good and .tcp.local_port == 80' > /dev/null
+	head -c 100 "$blob" > cut.blob
+	expect 1 "not a good blob" blob cut.blob
+	"$BATON" blob --json cut.blob 2> /dev/null | jq -e '.good | not' > /dev/null
+	: > empty.blob
+	expect 1 "not a good blob" blob empty.blob
+	expect 2 "none.blob: No such file or directory" blob none.blob
+}
