@@ -47,7 +47,7 @@ UNIT_TESTS = \
 	tests/unit/test_traffic \
 	tests/unit/test_units
 
-check_PROGRAMS = $(UNIT_TESTS)
+check_PROGRAMS = $(UNIT_TESTS) $(CLAIM_TESTS)
 
 # Programs default to one source, their name with .c.
 AM_DEFAULT_SOURCE_EXT = .c
@@ -60,7 +60,7 @@ SHELL_TESTS = \
 	tests/shell/layers.bats \
 	tests/shell/scenarios.bats
 
-TESTS = $(UNIT_TESTS) $(SHELL_TESTS)
+TESTS = $(UNIT_TESTS) $(CLAIM_TESTS) $(SHELL_TESTS)
 TEST_EXTENSIONS = .bats
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 BATS_LOG_DRIVER = $(LOG_DRIVER)
@@ -80,3 +80,4 @@ EXTRA_DIST += $(SHELL_TESTS) tests/golden tests/lib tests/scenarios \
 	tests/unit/stack_fixture.h tests/unit/stack_frames.h \
 	tests/unit/test_courier_net.h
 
+include tests/claims/local.mk
