@@ -5,8 +5,6 @@
 #include "cli/bench_handoff.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <time.h>
 
 const struct bench bench_list[] = {
@@ -17,16 +15,16 @@ const struct bench bench_list[] = {
 	{NULL, NULL, NULL},
 };
 
-void bench_add(struct bench_report *r, double value, const char *unit, const char *metric_format, ...)
+void bench_add(struct bench_report *r, const struct bench_value *value)
 {
-	va_list args;
 	assert(r->count < BENCH_VALUES_MAX);
-	struct bench_value *v = &r->values[r->count++];
-	v->value = value;
-	v->unit = unit;
-	va_start(args, metric_format);
-	vsnprintf(v->metric, sizeof(v->metric), metric_format, args);
-	va_end(args);
+	r->values[r->count++] = *value;
+}
+
+void bench_add_plain(struct bench_report *r, const char *metric, double value, const char *unit)
+{
+	bench_add(r,
+		  &(struct bench_value){.metric = metric, .value = value, .unit = unit, .size_bytes = BENCH_NO_SIZE});
 }
 
 nstime bench_clock(void)
@@ -54,14 +52,18 @@ int bench_handoff_report(struct bench_report *r)
 			if (e < 0)
 				return e;
 			for (unsigned p = 0; p < BENCH_HANDOFF_PARTS; p++) {
-				const char *part = bench_handoff_part_name((enum bench_handoff_part)p);
-				const char *cipher = seal_cipher_name(ciphers[c]);
-				bench_add(r, result.parts[p].median_ns / 1e3, "us", "%s.%zu.%s.median_us", cipher,
-					  bytes, part);
-				bench_add(r, result.parts[p].p99_ns / 1e3, "us", "%s.%zu.%s.p99_us", cipher, bytes,
-					  part);
-				bench_add(r, result.parts[p].max_ns / 1e3, "us", "%s.%zu.%s.max_us", cipher, bytes,
-					  part);
+				struct bench_value v = {
+					.unit = "us",
+					.cipher = seal_cipher_name(ciphers[c]),
+					.part = bench_handoff_part_name((enum bench_handoff_part)p),
+					.size_bytes = (long)bytes,
+				};
+				v.metric = "median_us", v.value = result.parts[p].median_ns / 1e3;
+				bench_add(r, &v);
+				v.metric = "p99_us", v.value = result.parts[p].p99_ns / 1e3;
+				bench_add(r, &v);
+				v.metric = "max_us", v.value = result.parts[p].max_ns / 1e3;
+				bench_add(r, &v);
 			}
 		}
 	}

@@ -11,20 +11,27 @@
 
 #define BENCH_VALUES_MAX 256U
 
+/* One figure. What it is of, where a benchmark has several: a size, a cipher, a part of the work. */
 struct bench_value {
-	char metric[64];
+	const char *metric; /* static text, as are the others */
 	double value;
-	const char *unit; /* static text */
+	const char *unit;
+	const char *cipher, *part; /* NULL: not said */
+	long size_bytes;           /* BENCH_NO_SIZE: not said */
 };
+
+#define BENCH_NO_SIZE (-1L)
 
 struct bench_report {
 	struct bench_value values[BENCH_VALUES_MAX];
 	size_t count;
 };
 
-/* Adds a value; more than BENCH_VALUES_MAX is a programmer's error. */
-void bench_add(struct bench_report *r, double value, const char *unit, const char *metric_format, ...)
-	__attribute__((format(printf, 4, 5)));
+/* Adds a figure; more than BENCH_VALUES_MAX is a programmer's error. */
+void bench_add(struct bench_report *r, const struct bench_value *value);
+
+/* The same for one that needs no more said. */
+void bench_add_plain(struct bench_report *r, const char *metric, double value, const char *unit);
 
 /* One benchmark: 0 or a negative enum err. */
 struct bench {

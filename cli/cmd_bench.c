@@ -54,20 +54,55 @@ static void machine_name(char *out, size_t size)
 		fclose(f);
 }
 
+/* What a figure is of: "chacha20-poly1305, 16384 B, seal"; empty when the benchmark has only one thing to say it of. */
+static void subject_text(char *out, size_t size, const struct bench_value *v)
+{
+	int len = snprintf(out, size, "%s", v->cipher ? v->cipher : "");
+
+	if (v->size_bytes != BENCH_NO_SIZE)
+		len += snprintf(out + len, size - (size_t)len, ", %ld B", v->size_bytes);
+	if (v->part)
+		snprintf(out + len, size - (size_t)len, ", %s", v->part);
+}
+
+/* A line for each subject, or for each figure that has none. */
 static void report_text(const char *name, const struct bench_report *r)
 {
-	puts(name);
-	for (size_t i = 0; i < r->count; i++)
-		printf("  %-40s %14.3f %s\n", r->values[i].metric, r->values[i].value, r->values[i].unit);
+	char last[128] = "";
+
+	printf("%s", name);
+	for (size_t i = 0; i < r->count; i++) {
+		const struct bench_value *v = &r->values[i];
+		char subject[128];
+
+		subject_text(subject, sizeof(subject), v);
+		if (!*subject)
+			printf("\n  %-24s %14.3f %s", v->metric, v->value, v->unit);
+		else if (strcmp(subject, last))
+			printf("\n  %-36s %s %.3f", subject, v->metric, v->value);
+		else
+			printf("  %s %.3f", v->metric, v->value);
+		snprintf(last, sizeof(last), "%s", subject);
+	}
+	putchar('\n');
 	fflush(stdout);
 }
 
 static void report_json(json_t *all, const char *name, const struct bench_report *r, const char *machine)
 {
-	for (size_t i = 0; i < r->count; i++)
-		json_array_append_new(all, json_pack("{s:s, s:s, s:f, s:s, s:s, s:s}", "name", name, "metric",
-						     r->values[i].metric, "value", r->values[i].value, "unit",
-						     r->values[i].unit, "machine", machine, "commit", BATON_COMMIT));
+	for (size_t i = 0; i < r->count; i++) {
+		const struct bench_value *v = &r->values[i];
+		json_t *o = json_pack("{s:s, s:s, s:f, s:s, s:s, s:s}", "name", name, "metric", v->metric, "value",
+				      v->value, "unit", v->unit, "machine", machine, "commit", BATON_COMMIT);
+
+		if (v->size_bytes != BENCH_NO_SIZE)
+			json_object_set_new(o, "size", json_integer(v->size_bytes));
+		if (v->cipher)
+			json_object_set_new(o, "cipher", json_string(v->cipher));
+		if (v->part)
+			json_object_set_new(o, "part", json_string(v->part));
+		json_array_append_new(all, o);
+	}
 }
 
 /* Whether there is a benchmark of this name; prints the mistake when not. */
@@ -115,7 +150,7 @@ static int bench_all(const char *only, bool json)
 			report_text(b->name, &report);
 	}
 	if (json) {
-		json_dumpf(all, stdout, JSON_INDENT(2));
+		json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 		putchar('\n');
 		json_decref(all);
 	}

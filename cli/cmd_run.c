@@ -28,7 +28,7 @@ static void print_help(void)
 	     "\n"
 	     "Simulates the scenario in FILE in virtual time, prints a summary, and checks what the file expects.\n"
 	     "The same file, seed and version give the same bytes in result.json, trace.jsonl and the captures;\n"
-	     "the fingerprint in the summary is a hash over them.\n"
+	     "the fingerprint in the summary is a hash of the trace, which covers every packet.\n"
 	     "\n"
 	     "options:\n"
 	     "  --seed N           take N instead of the file's seed\n"

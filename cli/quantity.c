@@ -36,7 +36,7 @@ const char *quantity_time(char *out, nstime ns)
 					      {0, NULL}};
 
 	if (!ns)
-		return snprintf(out, QUANTITY_MAX, "0 s"), out;
+		return snprintf(out, QUANTITY_MAX, "0 us"), out;
 	return scaled(out, ns, scales);
 }
 

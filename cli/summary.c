@@ -21,16 +21,29 @@ static uint64_t number(const struct metrics *m, const char *path)
 /* One line of counters: "1000 started, 998 completed". */
 struct counter {
 	const char *path, *word;
+	const char *one;  /* the word for a single one; NULL: the same */
+	bool unless_zero; /* left out at zero */
 };
 
+/* Prints nothing when all are left out. */
 static void print_counters(const struct metrics *m, const char *label, const struct counter *c, size_t count)
 {
 	char text[QUANTITY_MAX];
+	bool first = true;
 
-	printf("%-*s", LABEL_WIDTH, label);
-	for (size_t i = 0; i < count; i++)
-		printf("%s%s %s", i ? ", " : "", quantity_count(text, number(m, c[i].path)), c[i].word);
-	putchar('\n');
+	for (size_t i = 0; i < count; i++) {
+		uint64_t n = number(m, c[i].path);
+
+		if (!n && c[i].unless_zero)
+			continue;
+		if (first)
+			printf("%-*s", LABEL_WIDTH, label);
+		printf("%s%s %s", first ? "" : ", ", quantity_count(text, n),
+		       n == 1 && c[i].one ? c[i].one : c[i].word);
+		first = false;
+	}
+	if (!first)
+		putchar('\n');
 }
 
 #define PRINT_COUNTERS(m, label, list) print_counters((m), (label), (list), sizeof(list) / sizeof(*(list)))
@@ -50,35 +63,54 @@ static void print_title(const struct scenario *s, uint64_t seed, const struct ru
 	fputs("\n\n", stdout);
 }
 
-static void print_handoffs(const struct metrics *m)
+/* Virtual time passes on links alone: where those on the way have no delay and no rate, a hand-off takes none. */
+static void print_latency(const struct metrics *m)
 {
-	static const struct counter handoffs[] = {{"handoffs.started", "started"},
-						  {"handoffs.completed", "completed"},
-						  {"handoffs.rolled_back", "rolled back"},
-						  {"handoffs.failed", "failed"}};
-	static const struct counter courier[] = {{"courier.frames", "frames"},
-						 {"courier.retransmitted", "retransmitted"},
-						 {"courier.rejected", "rejected"}};
-	static const struct counter driver[] = {{"driver.buffered", "packets buffered"},
-						{"driver.overflowed", "overflowed"}};
 	char p50[QUANTITY_MAX], p99[QUANTITY_MAX], max[QUANTITY_MAX];
 
-	PRINT_COUNTERS(m, "hand-offs", handoffs);
-	if (number(m, "handoffs.completed"))
-		printf("%-*smedian %s, 99 %% within %s, longest %s\n", LABEL_WIDTH, "  latency",
+	if (!number(m, "handoffs.completed"))
+		return;
+	printf("%-*s", LABEL_WIDTH, "  latency");
+	if (number(m, "handoffs.latency_us.max"))
+		printf("median %s, 99 %% within %s, longest %s\n",
 		       quantity_time(p50, number(m, "handoffs.latency_us.p50") * NSTIME_US),
 		       quantity_time(p99, number(m, "handoffs.latency_us.p99") * NSTIME_US),
 		       quantity_time(max, number(m, "handoffs.latency_us.max") * NSTIME_US));
+	else
+		puts("none: the links on the way have no delay");
+}
+
+static void print_handoffs(const struct metrics *m)
+{
+	static const struct counter classifier[] = {{"classifier.answered.400", "answered 400", NULL, true},
+						    {"classifier.answered.404", "answered 404", NULL, true},
+						    {"classifier.answered.408", "answered 408", NULL, true},
+						    {"classifier.answered.431", "answered 431", NULL, true},
+						    {"classifier.answered.503", "answered 503", NULL, true},
+						    {"classifier.refused", "refused", NULL, true}};
+	static const struct counter handoffs[] = {{"handoffs.started", "started", NULL, false},
+						  {"handoffs.completed", "completed", NULL, false},
+						  {"handoffs.rolled_back", "rolled back", NULL, false},
+						  {"handoffs.failed", "failed", NULL, false}};
+	static const struct counter courier[] = {{"courier.frames", "frames", "frame", false},
+						 {"courier.retransmitted", "retransmitted", NULL, false},
+						 {"courier.rejected", "rejected", NULL, false}};
+	static const struct counter driver[] = {{"driver.buffered", "packets buffered", "packet buffered", false},
+						{"driver.overflowed", "overflowed", NULL, false}};
+
+	PRINT_COUNTERS(m, "classifier", classifier);
+	PRINT_COUNTERS(m, "hand-offs", handoffs);
+	print_latency(m);
 	PRINT_COUNTERS(m, "courier", courier);
 	PRINT_COUNTERS(m, "driver", driver);
 }
 
 static void print_packets(const struct metrics *m)
 {
-	static const struct counter packets[] = {{"packets.sent", "sent"},
-						 {"packets.delivered", "delivered"},
-						 {"packets.dropped", "dropped"},
-						 {"packets.in_flight", "in flight"}};
+	static const struct counter packets[] = {{"packets.sent", "sent", NULL, false},
+						 {"packets.delivered", "delivered", NULL, false},
+						 {"packets.dropped", "dropped", NULL, false},
+						 {"packets.in_flight", "in flight", NULL, false}};
 	static const char by[] = "packets.dropped_by.";
 	char text[QUANTITY_MAX];
 	bool first = true;
@@ -98,15 +130,27 @@ static void print_packets(const struct metrics *m)
 		putchar('\n');
 }
 
+static void print_requests(const struct metrics *m)
+{
+	static const char *const paths[] = {"requests.started", "requests.completed", "requests.failed"};
+	uint64_t started = number(m, paths[0]), ended = number(m, paths[1]) + number(m, paths[2]);
+	char text[3][QUANTITY_MAX], pending[QUANTITY_MAX];
+
+	for (size_t i = 0; i < 3; i++)
+		quantity_count(text[i], number(m, paths[i]));
+	printf("%-*s%s started, %s completed, %s failed", LABEL_WIDTH, "requests", text[0], text[1], text[2]);
+	if (started > ended)
+		printf(", %s unfinished", quantity_count(pending, started - ended));
+	putchar('\n');
+}
+
 static void print_metrics(const struct scenario *s, const struct metrics *m)
 {
-	static const struct counter requests[] = {
-		{"requests.started", "started"}, {"requests.completed", "completed"}, {"requests.failed", "failed"}};
-	static const struct counter client[] = {{"client.resets", "resets"},
-						{"client.retransmissions", "retransmissions"}};
+	static const struct counter client[] = {{"client.resets", "resets", "reset", false},
+						{"client.retransmissions", "retransmissions", "retransmission", false}};
 	char bytes[QUANTITY_MAX];
 
-	PRINT_COUNTERS(m, "requests", requests);
+	print_requests(m);
 	printf("%-*s%s verified, %" PRIu64 " corrupted\n", LABEL_WIDTH, "streams",
 	       quantity_bytes(bytes, number(m, "streams.bytes")), number(m, "streams.corrupted"));
 	PRINT_COUNTERS(m, "clients", client);

@@ -207,8 +207,7 @@ void courier_cancel(struct courier *c, uint64_t message_id)
 		courier_touch(c, p);
 		return;
 	}
-	TAILQ_FOREACH(n, &c->notes, link)
-	{
+	TAILQ_FOREACH (n, &c->notes, link) {
 		if (n->event.message == message_id && courier_event_ends(&n->event)) {
 			courier_note_drop(c, n);
 			courier_outbound_release(n);

@@ -24,8 +24,8 @@
  * for `rest` after their end; both must be longer than anyone asks (handoff's ask_max) and than the courier carries a
  * message.
  *
- * Bounds: entries, flow records, classifiers, devices; a full table refuses PREPARE and answers no ABORT that it could
- * not remember. */
+ * Bounds: entries, flow records, classifiers, devices. A full table refuses PREPARE; an ABORT that it has no room to
+ * remember aborts all of the first device's earlier hand-offs that are not known (their numbers are counted). */
 #ifndef BATON_LB_FORWARDER_H
 #define BATON_LB_FORWARDER_H
 
@@ -84,7 +84,7 @@ struct forwarder_counters {
 	uint64_t repeated;                      /* messages answered as before */
 	uint64_t refused[MESSAGE_REASON_COUNT]; /* PREPAREs */
 	uint64_t ready_unknown;                 /* READY without an entry (PREPARE may be on its way) */
-	uint64_t abort_full;                    /* ABORT unanswered for lack of space */
+	uint64_t abort_full;                    /* ABORTs for which there was no room: remembered by number */
 	uint64_t stale;                         /* messages of an old boot or generation, ignored */
 	uint64_t malformed;                     /* messages that do not decode */
 	uint64_t unexpected;                    /* messages that make no sense here or come from the wrong device */

@@ -43,6 +43,9 @@ struct forwarder_device {
 	struct addr_pair address;
 	uint64_t boot;  /* 0: not known yet */
 	bool restarted; /* since this forwarder knows it */
+	/* Of this boot's hand-offs, those up to this number which are not known are aborted: what stands in for the
+	 * records that the table has no room for. */
+	uint64_t aborted_upto;
 };
 
 struct forwarder {

@@ -79,6 +79,8 @@ static enum message_reason prepare_check(struct forwarder *f, const struct messa
 		return MESSAGE_REASON_DEVICE;
 	if (m->second_boot < second->boot)
 		return MESSAGE_REASON_BOOT;
+	if (m->handoff <= forwarder_device(f, m->first)->aborted_upto)
+		return MESSAGE_REASON_GENERATION;
 	if (!e || e->state == ENTRY_RETURNED) {
 		if (forwarder_classifier(f, &m->tuple) != m->first)
 			return MESSAGE_REASON_OWNER;
@@ -129,6 +131,22 @@ static bool prepare_set(struct forwarder *f, const struct message *m, uint32_t e
 	return true;
 }
 
+/* Remembers a generation as aborted by its hand-off's number. Only the first device's present boot can still send its
+ * PREPARE. False when that boot is not known yet. */
+static bool abort_number(struct forwarder *f, const struct message *m)
+{
+	struct forwarder_device *d;
+
+	if (!f->device_slots[m->first])
+		return true;
+	d = &f->devices[f->device_slots[m->first] - 1];
+	if (d->boot < m->first_boot)
+		return false;
+	if (d->boot == m->first_boot && d->aborted_upto < m->handoff)
+		d->aborted_upto = m->handoff;
+	return true;
+}
+
 /* Sees to it that a generation which is not known never succeeds from now on: its PREPARE is refused, or is still under
  * way behind an ABORT, or never comes. False when that cannot be remembered. */
 static bool abort_mark(struct forwarder *f, const struct message *m, nstime now)
@@ -138,8 +156,10 @@ static bool abort_mark(struct forwarder *f, const struct message *m, nstime now)
 
 	if (record == TABLE_NONE) {
 		record = table_flow_insert(&f->table, TABLE_NONE, m->flow);
-		if (record == TABLE_NONE)
-			return false;
+		if (record == TABLE_NONE) {
+			f->counters.abort_full++;
+			return abort_number(f, m);
+		}
 		record_fill(table_flow(&f->table, record), m, RECORD_ABORTED);
 		table_flow_schedule(&f->table, record, LIST_MARK, nstime_add(now, f->config.mark));
 		return true;
@@ -279,8 +299,6 @@ static void abort_asked(struct forwarder *f, uint16_t from, const struct message
 	if (record == TABLE_NONE) {
 		if (abort_mark(f, m, now))
 			reply(f, from, m, MESSAGE_ABORTED, MESSAGE_REASON_NONE);
-		else
-			f->counters.abort_full++;
 		return;
 	}
 	switch ((enum record_state)table_flow(&f->table, record)->state) {
@@ -376,6 +394,7 @@ void forwarder_peer_restarted(struct forwarder *f, uint16_t device, uint64_t boo
 		return;
 	d->restarted = d->restarted || d->boot;
 	d->boot = boot;
+	d->aborted_upto = 0;
 	/* Only what is PREPARED: bounded by the hand-offs under way. What it owned is found out when it is next used.
 	 */
 	for (uint32_t r = f->table.lists[LIST_PREPARED].head; r != TABLE_NONE; r = next) {

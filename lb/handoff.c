@@ -237,7 +237,7 @@ static int attempt_begin(struct handoff *h, struct item *i, nstime now)
 	i->state = ITEM_SENT;
 	i->reason = MESSAGE_REASON_NONE;
 	i->rejected = false;
-	i->unheard = false;
+	i->blameless = false;
 	index_insert(&h->by_id, id_hash(i->id), i->number);
 	index_insert(&h->by_flow, handoff_flow_hash(h, flow), i->number);
 	heap_set(&h->timers, &i->timer, nstime_add(now, h->config.timeout));
@@ -381,7 +381,7 @@ static void outcome_put(struct handoff *h, const struct item *i, enum handoff_re
 		.generation = i->generation,
 		.bytes = i->bytes,
 		.latency = now - i->started,
-		.unheard = i->unheard,
+		.blameless = i->blameless,
 	};
 	if (h->outcome_tail)
 		h->outcome_tail->next = node;
@@ -397,7 +397,7 @@ void handoff_abort(struct handoff *h, struct item *i, enum message_reason reason
 	i->state = ITEM_ABORTING;
 	i->reason = reason;
 	i->rejected = cause == ABORT_REJECTED;
-	i->unheard = cause == ABORT_UNHEARD;
+	i->blameless = cause == ABORT_BLAMELESS;
 	i->asked = now;
 	h->counters.reasons[reason]++;
 	h->counters.aborts_sent++;
@@ -478,7 +478,9 @@ static void expire_item(struct handoff *h, struct item *i, nstime now)
 {
 	if (i->state != ITEM_ABORTING) {
 		h->counters.timeouts++;
-		handoff_abort(h, i, MESSAGE_REASON_TIMEOUT, i->state == ITEM_SENT ? ABORT_UNHEARD : ABORT_DEVICE, now);
+		/* as long as PREPARE is not answered it is the forwarder that is silent */
+		handoff_abort(h, i, MESSAGE_REASON_TIMEOUT, i->state == ITEM_SENT ? ABORT_BLAMELESS : ABORT_DEVICE,
+			      now);
 		return;
 	}
 	if (now - i->asked >= h->config.ask_max) {

@@ -84,7 +84,7 @@ struct handoff_outcome {
 	uint32_t flow, generation;
 	uint32_t bytes; /* of the blob */
 	nstime latency; /* since handoff_start */
-	bool unheard;   /* ROLLED_BACK: the forwarder had not answered PREPARE, so nothing is known against the device */
+	bool blameless; /* ROLLED_BACK: the forwarder or the own courier failed; nothing is known against the device */
 };
 
 enum handoff_action_kind {
@@ -134,8 +134,8 @@ enum handoff_verdict handoff_packet(struct handoff *h, struct buf *packet, nstim
 void handoff_message(struct handoff *h, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,
 		     size_t len, nstime now);
 
-/* The courier gave a message up; tag is the outbox message's. */
-void handoff_message_failed(struct handoff *h, uint64_t tag, nstime now);
+/* The courier gave a message up, or (`taken` false) had no room for it; tag is the outbox message's. */
+void handoff_message_failed(struct handoff *h, uint64_t tag, bool taken, nstime now);
 
 /* The courier met `device` with this boot. Hand-offs to an earlier boot are aborted; if it is the forwarder, all under
  * way are lost (FAILED): their owner was in its table. */

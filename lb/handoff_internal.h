@@ -44,7 +44,7 @@ struct item {
 	struct buf_queue held;
 	enum message_reason reason; /* of aborting */
 	bool rejected;              /* that is: by the second device or the forwarder */
-	bool unheard;               /* that is: before the forwarder said anything, and not for the device's sake */
+	bool blameless;             /* that is: not for the device's sake */
 };
 
 struct tombstone {
@@ -93,8 +93,8 @@ void handoff_send(struct handoff *h, const struct item *i, enum message_type typ
 /* Tries the same device under the next flow identifier; false when there is none. */
 bool handoff_flow_next(struct handoff *h, struct item *i, nstime now);
 
-/* Why a hand-off is aborted: by word of the second device, because it failed, or because the forwarder is silent. */
-enum abort_cause { ABORT_REJECTED, ABORT_DEVICE, ABORT_UNHEARD };
+/* Why a hand-off is aborted: by word of the second device, because it failed, or because something else did. */
+enum abort_cause { ABORT_REJECTED, ABORT_DEVICE, ABORT_BLAMELESS };
 
 /* To ABORTING, asking the forwarder; no effect unless SENT or PREPARED. */
 void handoff_abort(struct handoff *h, struct item *i, enum message_reason reason, enum abort_cause cause, nstime now);

@@ -106,7 +106,7 @@ void handoff_message(struct handoff *h, uint16_t from, uint64_t from_boot, uint8
 		handoff_abort(h, i, m.reason, ABORT_REJECTED, now);
 }
 
-void handoff_message_failed(struct handoff *h, uint64_t tag, nstime now)
+void handoff_message_failed(struct handoff *h, uint64_t tag, bool taken, nstime now)
 {
 	struct item *i = handoff_item_by_id(h, tag / TAG_KINDS);
 
@@ -114,9 +114,9 @@ void handoff_message_failed(struct handoff *h, uint64_t tag, nstime now)
 		return;
 	/* An ABORT is repeated anyway; a PREPARE that was answered did arrive. */
 	if (tag % TAG_KINDS == TAG_BLOB)
-		handoff_abort(h, i, MESSAGE_REASON_PEER, ABORT_DEVICE, now);
+		handoff_abort(h, i, MESSAGE_REASON_PEER, taken ? ABORT_DEVICE : ABORT_BLAMELESS, now);
 	else if (tag % TAG_KINDS == TAG_PREPARE && i->state == ITEM_SENT)
-		handoff_abort(h, i, MESSAGE_REASON_PEER, ABORT_UNHEARD, now);
+		handoff_abort(h, i, MESSAGE_REASON_PEER, ABORT_BLAMELESS, now);
 }
 
 /* Fails all that the forwarder was to decide. */

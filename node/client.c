@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEEPALIVE_PROBES 9U /* unanswered ones that end a connection */
+
 static const char *const failure_texts[CLIENT_FAILURE_COUNT] = {
 	[CLIENT_COMPLETED] = "done",      [CLIENT_RESET] = "reset",         [CLIENT_TIMEOUT] = "timeout",
 	[CLIENT_REFUSED] = "refused",     [CLIENT_NO_SOCKET] = "no-socket", [CLIENT_SHORT] = "short",
@@ -149,8 +151,10 @@ static bool conn_begin(struct client_conn *conn, nstime now)
 				work_end(conn, CLIENT_NO_SOCKET, now);
 				continue;
 			}
-			sock_nodelay(conn->sock,
-				     true); /* a request's last segment does not wait for an acknowledgement */
+			/* a request's last segment does not wait for an acknowledgement */
+			sock_nodelay(conn->sock, true);
+			if (conn->keepalive_ms)
+				sock_keepalive(conn->sock, conn->keepalive_ms, conn->keepalive_ms, KEEPALIVE_PROBES);
 			conn->client->connections++;
 		}
 		work_begin(conn, w, now);
@@ -266,6 +270,7 @@ static struct client_conn *conn_new(struct client *c, const struct client_spec *
 	conn->address = spec->address;
 	conn->port = spec->port;
 	conn->kind = spec->kind;
+	conn->keepalive_ms = spec->keepalive_ms;
 	conn->group = spec->kind == CLIENT_HTTP ? spec->group : 0;
 	STAILQ_INIT(&conn->queue);
 	LIST_INSERT_HEAD(&c->conns, conn, link);
@@ -278,9 +283,9 @@ static struct client_conn *conn_for(struct client *c, const struct client_spec *
 	struct client_conn *conn;
 
 	if (spec->kind == CLIENT_HTTP && spec->group)
-		LIST_FOREACH(conn, &c->conns, link)
-	if (conn->group == spec->group)
-		return conn;
+		LIST_FOREACH (conn, &c->conns, link)
+			if (conn->group == spec->group)
+				return conn;
 	return conn_new(c, spec);
 }
 

@@ -25,7 +25,8 @@ struct client_spec {
 	enum client_kind kind;
 	struct addr address;
 	uint16_t port;
-	uint64_t body_bytes; /* HTTP: of the request's body; echo, bulk: of the stream */
+	uint64_t body_bytes;   /* HTTP: of the request's body; echo, bulk: of the stream */
+	uint32_t keepalive_ms; /* of a new connection: idle time and interval of TCP keepalive probes; 0: off */
 	/* HTTP only: */
 	const char *method, *host, *path; /* NULL: "GET" ("POST" with a body), the address, "/" */
 	const char *const *headers;       /* "Name: value" */

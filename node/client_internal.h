@@ -28,6 +28,7 @@ struct client_conn {
 	struct addr address;
 	uint16_t port;
 	enum client_kind kind;
+	uint32_t keepalive_ms;
 	uint64_t group;    /* 0: takes no more work */
 	struct sock *sock; /* NULL: not connected */
 	STAILQ_HEAD(, client_work) queue;

@@ -185,6 +185,18 @@ static bool ipv4_whole(struct buf *packet)
 	return checksum_sum(ip, header) == 0xffff;
 }
 
+/* Whether an IPv4 frame is for the courier of one of our devices. */
+static bool courier_port(const struct node *n, const struct buf *frame, const struct addr *destination)
+{
+	const uint8_t *ip = frame->data + ETHERNET_HEADER, *udp = ip + (size_t)(ip[0] & 15) * 4;
+	if (ip[9] != IP_PROTOCOL_UDP || frame->data + frame->len < udp + UDP_HEADER ||
+	    load_be16(udp + 2) != COURIER_PORT)
+		return false;
+	for (size_t i = 0; i < n->cluster->devices_count; i++)
+		if (addr_equal(&n->cluster->devices[i].address, destination))
+			return true;
+	return false;
+}
 
 bool cluster_frame(struct node *n, unsigned netif, struct buf *frame, nstime now)
 {
@@ -199,7 +211,7 @@ bool cluster_frame(struct node *n, unsigned netif, struct buf *frame, nstime now
 	bool vip = !own && !tunnel && is_vip(n, &destination);
 	bool from_tunnel = addr_equal(&source, &n->cluster->tunnel);
 	bool datagram = own && ip[9] == IP_PROTOCOL_UDP;
-	if ((int)netif != n->cluster_netif && (from_tunnel || tunnel)) {
+	if ((int)netif != n->cluster_netif && (from_tunnel || tunnel || courier_port(n, frame, &destination))) {
 		node_drop(n, NODE_DROP_SPOOFED, frame);
 		return true;
 	}
@@ -338,7 +350,7 @@ static bool outbox_flush(struct node *n, struct outbox *o, nstime now)
 		if (m->to == n->config.device)
 			message_dispatch(n, m->to, n->config.boot, m->type, m->bytes.data, m->bytes.len, now);
 		else if (courier_send(n->courier, m->to, m->type, m->bytes.data, m->bytes.len, now, &message) < 0)
-			role_classifier_message_failed(n, m->tag, now);
+			role_classifier_message_failed(n, m->tag, false, now);
 		else if (m->tag)
 			tag_put(n, message, m->tag);
 		outbox_message_free(m);
@@ -368,7 +380,7 @@ static bool courier_events(struct node *n, nstime now)
 			tag_take(n, e.message);
 			break;
 		case COURIER_MESSAGE_FAILED:
-			role_classifier_message_failed(n, tag_take(n, e.message), now);
+			role_classifier_message_failed(n, tag_take(n, e.message), true, now);
 			break;
 		}
 	}

@@ -96,8 +96,8 @@ struct classifier *role_classifier_mind(const struct role_classifier *c);
 void role_classifier_packet(struct node *n, struct buf *packet, nstime now);
 /* Pulls the hand-off machine's actions. True when there were any. */
 bool role_classifier_pump(struct node *n, nstime now);
-/* The courier gave up a message with this tag (0: none), or could not take it. */
-void role_classifier_message_failed(struct node *n, uint64_t tag, nstime now);
+/* The courier gave up a message with this tag (0: none), or (`taken` false) had no room for it. */
+void role_classifier_message_failed(struct node *n, uint64_t tag, bool taken, nstime now);
 void role_classifier_message(struct node *n, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,
 			     size_t len, nstime now);
 /* The courier has a session with this boot of a device; `restarted`: an earlier one ended. */

@@ -52,7 +52,6 @@ struct node_config {
 	uint64_t seed;            /* the run's */
 	uint64_t boot;            /* grows with every restart */
 	bool forwarding;          /* routes between its interfaces */
-	uint32_t connections_max; /* of the stack; 0: no limit */
 	bool keep_blobs;          /* for node_blob_next */
 	struct trace_sink *trace; /* borrowed; may be NULL */
 };
@@ -70,7 +69,8 @@ struct stack *node_stack(struct node *n);
  * there. Before the roles below. 0 or a negative enum err. */
 int node_cluster_join(struct node *n, const struct node_cluster *cluster, struct addr address, int netif);
 
-/* Roles. Limits of 0 are defaults. 0 or a negative enum err. */
+/* Roles. Limits of 0 are defaults. 0 or a negative enum err. A backend is nothing else: its stack listens on the VIPs,
+ * as the classifier's does (E_STATE). */
 int node_forwarder_enable(struct node *n, const uint16_t *classifiers, size_t classifiers_count,
 			  uint32_t table_entries);
 int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count, uint32_t connections_max,
@@ -103,7 +103,8 @@ void node_pump(struct node *n, nstime now);
 	X(HEADER, "header")   /* bad IP header or checksum */                                                          \
 	X(FOREIGN, "foreign") /* a VIP's packet at a node that is neither its forwarder nor a classifier */            \
 	X(RELAY, "relay")     /* a courier frame for an unknown device, or no frame at all */                          \
-	X(SPOOFED, "spoofed") /* the forwarder's tunnel address as source, from outside (RFC 2827) */
+	X(SPOOFED,                                                                                                     \
+	  "spoofed") /* a courier frame, or from or to the tunnel address, by another interface than the cluster's */
 
 enum node_drop {
 #define NODE_DROP_ENUM(id, text) NODE_DROP_##id,

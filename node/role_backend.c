@@ -6,6 +6,8 @@
 int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffer_bytes_max)
 {
 	const struct node_cluster *c = n->cluster;
+	if (n->forwarder || n->classifier)
+		return E_STATE;
 	n->driver = driver_new(&(struct driver_config){
 		.name = n->config.name,
 		.seed = n->config.seed,
@@ -52,10 +54,7 @@ bool role_backend_pump(struct node *n, nstime now)
 			stack_input_ip(n->stack, a.packet, now);
 			break;
 		case DRIVER_PACKET_TO_FORWARDER:
-			if (n->forwarder)
-				role_forwarder_packet(n, a.packet, now);
-			else
-				cluster_send(n, n->cluster->forwarder, a.packet, now);
+			cluster_send(n, n->cluster->forwarder, a.packet, now);
 			break;
 		}
 	}

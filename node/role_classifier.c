@@ -14,7 +14,7 @@
 
 #define READ_CHUNK_BYTES 4096U
 #define BACKEND_PAUSE_NS (1 * NSTIME_S) /* a backend that failed a hand-off is not chosen for so long */
-#define UNHEARD_MAX      3U             /* tries of one device while the forwarder does not answer */
+#define BLAMELESS_MAX    8U             /* more tries of one device when it was not to blame */
 #define PARKED_MAX_NS    (3 * NSTIME_S) /* a connection waits so long for a backend the courier has not met yet */
 
 enum reading_state {
@@ -33,8 +33,8 @@ struct reading {
 	uint16_t device; /* chosen */
 	size_t seen;     /* unread bytes that the classifier was shown */
 	nstime parked_until;
-	int handoff; /* number */
-	unsigned unheard; /* hand-offs in a row that the forwarder did not answer */
+	int handoff;        /* number */
+	unsigned blameless; /* hand-offs in a row that failed without being the device's fault */
 };
 
 TAILQ_HEAD(reading_list, reading);
@@ -264,6 +264,8 @@ int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_cou
 			   uint32_t head_bytes_max)
 {
 	const struct node_cluster *cluster = n->cluster;
+	if (n->migrator)
+		return E_STATE;
 	struct role_classifier *c = calloc(1, sizeof(*c));
 	if (!c)
 		log_fatal("out of memory for a classifier");
@@ -349,11 +351,11 @@ static int outcome_retry(struct node *n, struct reading *r, uint16_t device, nst
 static void outcome_again(struct node *n, struct reading *r, const struct handoff_outcome *o, nstime now)
 {
 	struct role_classifier *c = n->classifier;
-	if (o->unheard && r->unheard++ < UNHEARD_MAX && !outcome_retry(n, r, o->device, now))
-		return; /* it was the forwarder that did not answer: that is no reason to blame the device */
-	if (!o->unheard)
-		r->unheard = 0;
-	if (o->result == HANDOFF_ROLLED_BACK && !o->unheard)
+	if (o->blameless && r->blameless++ < BLAMELESS_MAX && !outcome_retry(n, r, o->device, now))
+		return;
+	if (!o->blameless)
+		r->blameless = 0;
+	if (o->result == HANDOFF_ROLLED_BACK && !o->blameless)
 		backend_pause(c, o->device, now);
 	struct classifier_decision d = classifier_choose_again(r->conn, now);
 	while (d.verdict == CLASSIFIER_DEVICE) {
@@ -420,11 +422,11 @@ void role_classifier_message(struct node *n, uint16_t from, uint64_t from_boot, 
 	role_classifier_pump(n, now); /* at once: a number is used again after its outcome */
 }
 
-void role_classifier_message_failed(struct node *n, uint64_t tag, nstime now)
+void role_classifier_message_failed(struct node *n, uint64_t tag, bool taken, nstime now)
 {
 	if (!n->classifier || !tag)
 		return;
-	handoff_message_failed(n->classifier->handoff, tag, now);
+	handoff_message_failed(n->classifier->handoff, tag, taken, now);
 	role_classifier_pump(n, now);
 }
 

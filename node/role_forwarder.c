@@ -33,8 +33,6 @@ void role_forwarder_packet(struct node *n, struct buf *packet, nstime now)
 	case FORWARDER_SEND:
 		if (d.device != n->config.device)
 			cluster_send(n, d.device, packet, now);
-		else if (d.encapsulated && n->driver)
-			role_backend_packet(n, packet, now);
 		else if (n->classifier)
 			role_classifier_packet(n, packet, now);
 		else

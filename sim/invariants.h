@@ -5,10 +5,10 @@
  * I2 ownership: from the trace events of the stacks themselves, which connection is active where; a connection that
  *    becomes active in a second stack while another holds it breaks I2. Frozen and held copies are no owners.
  * I3 no RST and no retransmission at a client that the network did not cause: when no packet was dropped, corrupted,
- *    duplicated or reordered and no fault fired, both counts are zero.
- * I4 books: every direction of every attachment balances.
- * I5 leaks: after the nodes are destroyed no buffer and no block of a stack is left.
- * The first that breaks is kept. */
+ *    duplicated or reordered and no fault fired, both counts are zero. Resets by which a limit of the scenario refuses
+ *    a connection are its own doing; so are retransmissions where links have jitter or a round trip may outlast a
+ * timer. I4 books: every direction of every attachment balances. I5 leaks: after the nodes are destroyed no buffer and
+ * no block of a stack is left. The first that breaks is kept. */
 #ifndef BATON_SIM_INVARIANTS_H
 #define BATON_SIM_INVARIANTS_H
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define INDENT       2U
+#define REAL_DIGITS  12U /* of a measured value: nanoseconds of minutes, no binary tail */
 #define PATH_MAX_LEN 256U
 
 void result_declare(struct metrics *m)
@@ -135,8 +136,8 @@ int result_write(const struct metrics *m, const char *path)
 		json_decref(root);
 		return E_IO;
 	}
-	if (json_dumpf(root, file, JSON_INDENT(INDENT) | JSON_PRESERVE_ORDER) || fputc('\n', file) == EOF ||
-	    fflush(file))
+	if (json_dumpf(root, file, JSON_INDENT(INDENT) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(REAL_DIGITS)) ||
+	    fputc('\n', file) == EOF || fflush(file))
 		err = E_IO;
 	saved = errno;
 	json_decref(root);

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define SLICE_NS        (10 * NSTIME_MS) /* virtual time between sweeps of the invariants */
-#define PROGRESS_EVENTS 20000U
-#define PATH_BYTES_MAX  4096U
+#define SLICE_NS       (10 * NSTIME_MS) /* virtual time between sweeps of the invariants */
+#define SLICE_EVENTS   20000U           /* events in a slice at most: how long a signal may wait */
+#define PATH_BYTES_MAX 4096U
 
 static nstime wall_now(void)
 {
@@ -53,27 +53,26 @@ static int path_join(char out[PATH_BYTES_MAX], const char *directory, const char
 	return E_IO;
 }
 
-/* The engine's loop: in slices, with the books looked at after each and the caller told of progress. */
+/* The engine's loop, in slices: after each the invariants are looked at and the caller is told of progress. */
 static void run_loop(struct world *w, const struct run_options *options, struct run_results *results)
 {
 	nstime stop = w->scenario->stop;
-	uint64_t told = 0;
-	while (w->engine.now < stop && !w->invariants.broken) {
+	nstime sweep_at = 0;
+	while (!w->done && !w->invariants.broken) {
 		nstime next = engine_next_at(&w->engine);
-		nstime until = nstime_min(stop, nstime_add(next > w->engine.now ? next : w->engine.now, SLICE_NS));
 		if (next > stop) {
 			engine_advance(&w->engine, stop);
 			return;
 		}
-		if (!world_run(w, until))
+		uint64_t events = world_run(w, nstime_min(stop, nstime_add(next, SLICE_NS)), SLICE_EVENTS);
+		if (w->engine.now >= sweep_at) {
+			world_sweep(w);
+			sweep_at = w->engine.now + SLICE_NS;
+		}
+		if (events && options->progress &&
+		    !options->progress(options->context, w->engine.now, stop, w->engine.events)) {
+			results->interrupted = true;
 			return;
-		world_sweep(w);
-		if (options->progress && w->engine.events - told >= PROGRESS_EVENTS) {
-			told = w->engine.events;
-			if (!options->progress(options->context, w->engine.now, stop, w->engine.events)) {
-				results->interrupted = true;
-				return;
-			}
 		}
 	}
 }

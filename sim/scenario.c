@@ -90,6 +90,14 @@ size_t scenario_node_find(const struct scenario *s, const char *name)
 	return SIZE_MAX;
 }
 
+enum app_kind scenario_service_app(const struct scenario_node *backend, const struct scenario_service *service)
+{
+	for (size_t i = 0; i < backend->apps_count && service->protocol == PROTOCOL_NONE; i++)
+		if (backend->apps[i].port == service->port)
+			return backend->apps[i].kind;
+	return APP_HTTP;
+}
+
 /* The file's name without folders and ending. */
 static char *file_stem(const char *file)
 {
@@ -147,6 +155,22 @@ static void parse_key(struct parse *p, const struct doc *d, const char *text)
 	free(path);
 }
 
+/* The summary prints it, so that it holds nothing a terminal would obey. */
+static void parse_title(struct parse *p, const struct doc *d)
+{
+	const char *text;
+
+	if (!parse_text(p, d, &text))
+		return;
+	p->s->name = parse_copy(text);
+	for (const char *c = text; *c; c++) {
+		if ((unsigned char)*c >= ' ' && *c != 0x7f)
+			continue;
+		MISTAKE(p, d, "the name holds a control character (0x%02x)", (unsigned)*c);
+		return;
+	}
+}
+
 /* The scalars of the top level. */
 static void parse_top(struct parse *p)
 {
@@ -159,9 +183,9 @@ static void parse_top(struct parse *p)
 	size_t word;
 
 	parse_version(p);
-	if (name && parse_text(p, name, &text))
-		s->name = parse_copy(text);
-	else if (!name)
+	if (name)
+		parse_title(p, name);
+	else
 		s->name = file_stem(s->file);
 	if (seed)
 		parse_count(p, seed, 0, UINT64_MAX, &s->seed);

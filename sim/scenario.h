@@ -25,7 +25,6 @@ struct scenario_network {
 	char *name;
 	struct addr subnet;
 	uint8_t prefix_len;
-	uint32_t mtu;
 };
 
 /* Roles of a node; several may be set. No role bit is a plain host. */
@@ -128,6 +127,7 @@ struct scenario_traffic {
 	uint64_t reply;          /* bytes; 0: the server's default */
 	uint64_t per_connection; /* requests a connection */
 	bool half_close;         /* the client shuts down writing behind its request */
+	nstime keepalive;        /* the clients' TCP keepalive: idle time and interval of probes; 0: off */
 };
 
 enum fault_kind { FAULT_LINK_DOWN, FAULT_SET, FAULT_CRASH, FAULT_RESTART, FAULT_DROP, FAULT_CORRUPT, FAULT_DUPLICATE };
@@ -195,6 +195,9 @@ int scenario_read(const char *file, const char *const *sets, size_t sets_count, 
 		  struct scenario_mistakes *mistakes);
 void scenario_free(struct scenario *s); /* NULL is allowed */
 void scenario_mistakes_fini(struct scenario_mistakes *m);
+
+/* What serves a service's connections at a backend: HTTP, or for protocol none what `apps:` put on the VIP's port. */
+enum app_kind scenario_service_app(const struct scenario_node *backend, const struct scenario_service *service);
 
 /* The node with this name, or SIZE_MAX. */
 size_t scenario_node_find(const struct scenario *s, const char *name);

@@ -27,16 +27,6 @@ static int reserved_compare(const void *a, const void *b)
 	return (x->node + 1 > y->node + 1) - (x->node + 1 < y->node + 1);
 }
 
-/* A forwarder has a tunnel address where other nodes are backends or classifiers. */
-static bool network_is_cluster(const struct scenario *s, size_t network)
-{
-	for (size_t i = 0; i < s->nodes_count; i++)
-		if ((s->nodes[i].roles & (ROLE_BACKEND | ROLE_CLASSIFIER)) && !(s->nodes[i].roles & ROLE_FORWARDER) &&
-		    node_attachment(&s->nodes[i], network) != SIZE_MAX)
-			return true;
-	return false;
-}
-
 static void pool_take(struct pool *pool, uint32_t address, size_t node)
 {
 	pool->taken = scenario_grow(pool->taken, pool->taken_count, sizeof(*pool->taken));
@@ -126,10 +116,11 @@ static int owner_compare(const void *a, const void *b)
 	return (x->address > y->address) - (x->address < y->address);
 }
 
-static void network_assign(struct parse *p, size_t network)
+/* `cluster`: the forwarder has its tunnel address on this network. */
+static void network_assign(struct parse *p, size_t network, bool cluster)
 {
 	struct scenario *s = p->s;
-	bool cluster = network_is_cluster(s, network), room = true;
+	bool room = true;
 	struct pool pool;
 
 	pool_init(p, &pool, network);
@@ -157,9 +148,10 @@ static void network_assign(struct parse *p, size_t network)
 void parse_addresses(struct parse *p)
 {
 	const struct scenario *s = p->s;
+	size_t cluster = cluster_network(s);
 
 	for (size_t i = 0; i < s->networks_count; i++)
-		network_assign(p, i);
+		network_assign(p, i, i == cluster);
 	/* The VIPs are their forwarders'. */
 	for (size_t i = 0; i < s->services_count; i++) {
 		size_t forwarder = service_forwarder(s, &s->services[i]);

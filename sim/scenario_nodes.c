@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MTU_MIN          576U
-#define MTU_DEFAULT      1500U
 #define PREFIX_LEN_MIN   8U
 #define PREFIX_LEN_MAX   30U
 #define LIMIT_TABLE_MAX  (1U << 24)
@@ -53,13 +51,12 @@ static bool parse_subnet(struct parse *p, const struct doc *d, struct scenario_n
 /* True when sound. */
 static bool parse_network(struct parse *p, struct doc *d)
 {
-	static const char *const known[] = {"subnet", "mtu", NULL};
-	static const char *const later[] = {"tap", "host", NULL};
+	static const char *const known[] = {"subnet", NULL};
+	static const char *const later[] = {"mtu", "tap", "host", NULL};
 	struct scenario *s = p->s;
-	struct scenario_network n = {.mtu = MTU_DEFAULT};
-	struct doc *subnet = doc_get(d, "subnet"), *mtu = doc_get(d, "mtu");
+	struct scenario_network n = {0};
+	struct doc *subnet = doc_get(d, "subnet");
 	bool sound = parse_name(p, d->key_place, d->key, strlen(d->key));
-	uint64_t value;
 
 	if (!parse_map(p, d, "a network", known, later))
 		return false;
@@ -69,8 +66,6 @@ static bool parse_network(struct parse *p, struct doc *d)
 	} else {
 		sound &= parse_subnet(p, subnet, &n);
 	}
-	if (mtu && parse_count(p, mtu, MTU_MIN, MTU_DEFAULT, &value))
-		n.mtu = (uint32_t)value;
 	for (size_t i = 0; i < s->networks_count && n.subnet.family; i++) {
 		const struct scenario_network *other = &s->networks[i];
 		uint8_t shorter = n.prefix_len < other->prefix_len ? n.prefix_len : other->prefix_len;

@@ -15,6 +15,8 @@
 #define SCENARIO_SERVICES_MAX    1024U
 #define SCENARIO_VIPS_MAX        64U   /* what one stack takes */
 #define SCENARIO_RULES_MAX       1024U /* of one service */
+#define SCENARIO_KEEPALIVE_MIN   (1 * NSTIME_S)
+#define SCENARIO_KEEPALIVE_MAX   (24 * 3600 * NSTIME_S)
 #define SCENARIO_TRAFFIC_MAX     4096U
 #define SCENARIO_FAULTS_MAX      4096U
 #define SCENARIO_CAPTURES_MAX    512U                /* each is an open file */
@@ -131,6 +133,9 @@ size_t service_forwarder(const struct scenario *s, const struct scenario_service
 size_t network_of(const struct scenario *s, const struct addr *a);
 /* The attachment of `node` on `network`, or SIZE_MAX. */
 size_t node_attachment(const struct scenario_node *node, size_t network);
+/* Where the forwarder's tunnel is: the first of its networks on which all classifiers and backends are too, one without
+ * a VIP if there is one; SIZE_MAX when there is none. */
+size_t cluster_network(const struct scenario *s);
 /* Whether two nodes are on one network, or are the same node. */
 bool nodes_share_network(const struct scenario_node *a, const struct scenario_node *b);
 

@@ -108,6 +108,49 @@ size_t node_attachment(const struct scenario_node *node, size_t network)
 	return SIZE_MAX;
 }
 
+/* Whether every classifier and backend but the forwarder itself is on the network, and there is one. */
+static bool network_has_cluster(const struct scenario *s, size_t network)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->nodes_count; i++) {
+		if (!(s->nodes[i].roles & (ROLE_BACKEND | ROLE_CLASSIFIER)) || (s->nodes[i].roles & ROLE_FORWARDER))
+			continue;
+		if (node_attachment(&s->nodes[i], network) == SIZE_MAX)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+static bool network_has_vip(const struct scenario *s, size_t network)
+{
+	for (size_t i = 0; i < s->services_count; i++)
+		if (network_of(s, &s->services[i].vip) == network)
+			return true;
+	return false;
+}
+
+size_t cluster_network(const struct scenario *s)
+{
+	size_t found = SIZE_MAX;
+
+	for (size_t i = 0; i < s->nodes_count; i++) {
+		const struct scenario_node *n = &s->nodes[i];
+
+		if (!(n->roles & ROLE_FORWARDER))
+			continue;
+		for (size_t a = n->attachments_count; a-- > 0;) {
+			size_t network = n->attachments[a].network;
+
+			if (network_has_cluster(s, network) && (found == SIZE_MAX || !network_has_vip(s, network)))
+				found = network;
+		}
+		break;
+	}
+	return found;
+}
+
 bool nodes_share_network(const struct scenario_node *a, const struct scenario_node *b)
 {
 	if (a == b)

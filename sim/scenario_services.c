@@ -233,6 +233,19 @@ static void check_cluster(struct parse *p, struct doc *d, const struct scenario_
 		}
 }
 
+/* The forwarder has one tunnel: all that it hands connections to are on one of its networks. */
+static void check_cluster_network(struct parse *p, const struct doc *services)
+{
+	const struct scenario *s = p->s;
+	size_t forwarder = service_forwarder(s, &s->services[0]);
+
+	if (cluster_network(s) != SIZE_MAX)
+		return;
+	MISTAKE_KEY(p, services, "the classifiers and backends are not all on one network of forwarder '%s'",
+		    s->nodes[forwarder].name);
+	p->addressed = false;
+}
+
 void parse_services(struct parse *p)
 {
 	struct doc *d = doc_get(p->root, "services");
@@ -250,6 +263,8 @@ void parse_services(struct parse *p)
 		}
 		parse_service(p, d->items[i]);
 	}
+	size_t mistakes = p->mistakes->count;
+
 	for (size_t i = 0; i < p->s->services_count; i++) {
 		const struct scenario_service *service = &p->s->services[i];
 
@@ -260,4 +275,6 @@ void parse_services(struct parse *p)
 		else if (p->addressed)
 			check_cluster(p, p->service_docs[i], service);
 	}
+	if (p->addressed && p->s->services_count && p->mistakes->count == mistakes)
+		check_cluster_network(p, d);
 }

@@ -167,7 +167,12 @@ static void parse_arrivals(struct parse *p, struct doc *entry, struct scenario_t
 static void parse_times(struct parse *p, struct doc *entry, struct scenario_traffic *t)
 {
 	struct doc *start = doc_get(entry, "start"), *requests = doc_get(entry, "requests");
+	struct doc *keepalive = doc_get(entry, "keepalive");
 	const struct scenario *s = p->s;
+
+	if (keepalive && parse_duration(p, keepalive, &t->keepalive) &&
+	    (t->keepalive < SCENARIO_KEEPALIVE_MIN || t->keepalive > SCENARIO_KEEPALIVE_MAX))
+		MISTAKE(p, keepalive, "keepalive probes begin after 1 s to 24 h without a packet");
 
 	if (requests)
 		parse_count(p, requests, 1, SCENARIO_REQUESTS_MAX, &t->requests);
@@ -179,6 +184,30 @@ static void parse_times(struct parse *p, struct doc *entry, struct scenario_traf
 
 	if (s->stop && requests && last >= s->stop)
 		MISTAKE(p, requests, "the run stops before the last of %s requests starts", requests->text);
+}
+
+/* Whether an application takes what a client sends. */
+static bool app_takes(enum app_kind app, enum app_kind sent)
+{
+	return app == sent || (sent == APP_BULK && app == APP_SINK);
+}
+
+/* Whether every backend of the service serves what the traffic sends; one mistake tells the first that does not. */
+static void check_backends(struct parse *p, const struct doc *d, const struct scenario_service *service,
+			   enum app_kind sent)
+{
+	for (size_t r = 0; r < service->rules_count; r++)
+		for (size_t i = 0; i < service->rules[r].to_count; i++) {
+			const struct scenario_node *n = &p->s->nodes[service->rules[r].to[i]];
+			enum app_kind app = scenario_service_app(n, service);
+
+			if (app_takes(app, sent))
+				continue;
+			MISTAKE(p, d, "backend '%s' serves %s on port %u of service '%s', not %s: apps: { %s: %u }",
+				n->name, app_words[app], service->port, service->name, app_words[sent], app_words[sent],
+				service->port);
+			return;
+		}
 }
 
 static void parse_to_service(struct parse *p, struct doc *d, struct scenario_traffic *t)
@@ -197,6 +226,8 @@ static void parse_to_service(struct parse *p, struct doc *d, struct scenario_tra
 		t->service = i;
 		if (t->app != APP_HTTP && s->services[i].protocol == PROTOCOL_HTTP)
 			MISTAKE(p, d, "service '%s' reads HTTP requests, and %s sends none", text, app_words[t->app]);
+		else
+			check_backends(p, d, &s->services[i], t->app);
 		return;
 	}
 	names[s->services_count] = NULL;
@@ -215,7 +246,7 @@ static void check_listener(struct parse *p, const struct doc *d, const struct sc
 	for (size_t i = 0; i < n->apps_count; i++) {
 		if (n->apps[i].port != t->to_port)
 			continue;
-		if (n->apps[i].kind != t->app && !(t->app == APP_BULK && n->apps[i].kind == APP_SINK))
+		if (!app_takes(n->apps[i].kind, t->app))
 			MISTAKE(p, d, "port %u of node '%s' is %s, not %s", t->to_port, n->name,
 				app_words[n->apps[i].kind], app_words[t->app]);
 		return;
@@ -254,10 +285,10 @@ static void parse_to_node(struct parse *p, struct doc *d, struct scenario_traffi
 
 static void parse_entry(struct parse *p, struct doc *d)
 {
-	static const char *const known[] = {"from",    "to",       "service",        "app",        "requests",
-					    "rate",    "arrivals", "burst",          "start",      "bytes",
-					    "method",  "host",     "path",           "headers",    "body",
-					    "chunked", "reply",    "per_connection", "half_close", NULL};
+	static const char *const known[] = {
+		"from",       "to",        "service", "app",  "requests", "rate", "arrivals", "burst", "start",
+		"bytes",      "method",    "host",    "path", "headers",  "body", "chunked",  "reply", "per_connection",
+		"half_close", "keepalive", NULL};
 	static const char *const apps[] = {"echo", "http", "bulk", NULL};
 	struct scenario *s = p->s;
 	struct scenario_traffic t = {.app = APP_HTTP, .requests = 1, .burst = 1, .per_connection = 1};

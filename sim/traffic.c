@@ -111,6 +111,7 @@ static void entry_start(struct traffic_entry *e, uint64_t n, nstime now)
 		.reply_bytes = s->reply,
 		.chunked = s->chunked,
 		.half_close = s->half_close,
+		.keepalive_ms = (uint32_t)(s->keepalive / NSTIME_MS),
 		.group = per ? (uint64_t)(e - t->entries + 1) << 40 | (turn / per + 1) : 0,
 		.group_last = per && (turn % per == per - 1 || n + s->from_count >= s->requests),
 	};

@@ -243,8 +243,10 @@ void world_fini(struct world *w)
 	engine_fini(&w->engine);
 }
 
-bool world_run(struct world *w, nstime until)
+uint64_t world_run(struct world *w, nstime until, uint64_t events_max)
 {
-	engine_run(&w->engine, until);
-	return !w->done;
+	uint64_t before = w->engine.events;
+	while (w->engine.events - before < events_max && engine_step(&w->engine, until))
+		;
+	return w->engine.events - before;
 }

@@ -77,8 +77,9 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 /* Ends everything, silently; closes captures. The end of a run is world_collect before this. */
 void world_fini(struct world *w);
 
-/* Runs until `until`, or until the run is over (w->done) or an invariant broke; false when it is. */
-bool world_run(struct world *w, nstime until);
+/* Runs until `until`, at most `events_max` events; returns how many there were, 0 when nothing is due by then or the
+ * run is over (w->done). */
+uint64_t world_run(struct world *w, nstime until, uint64_t events_max);
 
 /* Looks at the invariants that hold between events: I4, and for I2 that every owner's stack has its connections. */
 void world_sweep(struct world *w);

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NODE_ANY (ROLE_FORWARDER | ROLE_CLASSIFIER | ROLE_BACKEND)
+#define FLOW_FIRST 0x00010001U /* the lowest flow identifier that is valid */
+#define NODE_ANY   (ROLE_FORWARDER | ROLE_CLASSIFIER | ROLE_BACKEND)
 
 /* ---- the cluster ---- */
 
@@ -19,9 +20,8 @@ static bool is_device(const struct scenario_node *s)
 }
 
 /* The index of a device's attachment to the cluster: for the forwarder the one with its tunnel address, for others the
- * first on a network that the forwarder is on with a tunnel address. SIZE_MAX when there is none. */
-static size_t cluster_attachment(const struct scenario *s, const struct scenario_node *forwarder,
-				 const struct scenario_node *node)
+ * one on that network. SIZE_MAX when there is none. */
+static size_t cluster_attachment(const struct scenario_node *forwarder, const struct scenario_node *node)
 {
 	for (size_t f = 0; f < forwarder->attachments_count; f++) {
 		if (!forwarder->attachments[f].tunnel.family)
@@ -30,7 +30,6 @@ static size_t cluster_attachment(const struct scenario *s, const struct scenario
 			if (node->attachments[a].network == forwarder->attachments[f].network)
 				return a;
 	}
-	(void)s;
 	return SIZE_MAX;
 }
 
@@ -144,7 +143,7 @@ int world_cluster_build(struct world *w, const char **why)
 	for (size_t n = 0; n < s->nodes_count; n++) {
 		if (!is_device(&s->nodes[n]))
 			continue;
-		size_t a = cluster_attachment(s, forwarder, &s->nodes[n]);
+		size_t a = cluster_attachment(forwarder, &s->nodes[n]);
 		if (a == SIZE_MAX) {
 			*why = "a classifier or backend shares no network with the forwarder";
 			return E_INVAL;
@@ -295,8 +294,11 @@ static void flow_partition(const struct scenario *s, const struct world_node *wn
 	}
 	uint32_t part = UINT32_MAX / classifiers;
 	*base = index * part;
-	*count = wn->spec->limits.identifiers && wn->spec->limits.identifiers < part ? wn->spec->limits.identifiers
-										     : part;
+	*count = part;
+	if (wn->spec->limits.identifiers && wn->spec->limits.identifiers < part) {
+		*base += FLOW_FIRST; /* a few must not fall among those with a zero half */
+		*count = wn->spec->limits.identifiers;
+	}
 }
 
 static int roles_build(struct world_node *wn, int cluster_netif)
@@ -330,7 +332,7 @@ static int roles_build(struct world_node *wn, int cluster_netif)
 	return r;
 }
 
-/* What listens: the file's applications, and on a backend an HTTP server at every VIP. */
+/* What listens: the file's applications, and on a backend one at every VIP. */
 static int apps_build(struct world_node *wn)
 {
 	const struct scenario *s = wn->world->scenario;
@@ -341,7 +343,8 @@ static int apps_build(struct world_node *wn)
 		r = node_app_listen(wn->node, app_type_of(spec->apps[n].kind), any, spec->apps[n].port);
 	if (spec->roles & ROLE_BACKEND)
 		for (size_t n = 0; !r && n < s->services_count; n++)
-			r = node_app_listen(wn->node, APP_TYPE_HTTP, s->services[n].vip, s->services[n].port);
+			r = node_app_listen(wn->node, app_type_of(scenario_service_app(spec, &s->services[n])),
+					    s->services[n].vip, s->services[n].port);
 	return r;
 }
 
@@ -380,7 +383,7 @@ int world_node_build(struct world_node *wn, const char **why)
 				    route->next_hop);
 	}
 	if (r >= 0 && s->services_count && is_device(spec)) {
-		size_t a = cluster_attachment(s, &s->nodes[w->cluster.forwarder - 1], spec);
+		size_t a = cluster_attachment(&s->nodes[w->cluster.forwarder - 1], spec);
 		r = node_cluster_join(wn->node, &w->cluster, spec->attachments[a].address, (int)a);
 		if (!r)
 			r = roles_build(wn, (int)a);

@@ -64,8 +64,7 @@ static void arp_grow(struct arp *a)
 	if (!a->buckets)
 		log_fatal("out of memory");
 	a->bucket_count = count;
-	TAILQ_FOREACH(e, &a->all, order)
-	{
+	TAILQ_FOREACH (e, &a->all, order) {
 		size_t b = arp_bucket(a, &e->address);
 		e->next = a->buckets[b];
 		a->buckets[b] = e;

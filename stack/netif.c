@@ -248,7 +248,10 @@ static void netif_ip4_input(struct stack *s, int in, struct buf *packet, nstime 
 		stack_drop(s, STACK_DROP_HEADER, packet);
 		return;
 	}
-	if (vip || n) {
+	if ((vip || n) && packet->data[IP4_AT_PROTOCOL] == IP_PROTO_UDPLITE) {
+		/* nobody here speaks it, and lwIP asserts that its checksum covers no more than there is */
+		stack_drop(s, STACK_DROP_HEADER, packet);
+	} else if (vip || n) {
 		stack_enter(s, now);
 		stack_lwip_input(s, vip ? &vip->lwip : &n->lwip, packet);
 	} else if (!s->forwarding || in < 0 || netif_broadcast(s, &dst)) {

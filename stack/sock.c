@@ -275,9 +275,9 @@ void sock_accept_enqueue(struct sock *listener, struct sock *k)
 struct sock *sock_tuple_find(struct stack *s, const struct tuple *t)
 {
 	struct sock *k;
-	LIST_FOREACH(k, &s->ports[t->local_port % STACK_PORT_LISTS], port)
-	if (k->pcb && tuple_equal(&k->tuple, t)) /* (one without has ended) */
-		return k;
+	LIST_FOREACH (k, &s->ports[t->local_port % STACK_PORT_LISTS], port)
+		if (k->pcb && tuple_equal(&k->tuple, t)) /* (one without has ended) */
+			return k;
 	return NULL;
 }
 

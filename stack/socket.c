@@ -69,8 +69,7 @@ static bool sock_port_used(struct stack *s, const struct addr *address, uint16_t
 	for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next)
 		if (pcb->local_port == local_port && pcb->remote_port == port && ip_addr_cmp(&pcb->remote_ip, &remote))
 			return true;
-	LIST_FOREACH(k, &s->ports[local_port % STACK_PORT_LISTS], port)
-	{
+	LIST_FOREACH (k, &s->ports[local_port % STACK_PORT_LISTS], port) {
 		if (k->tuple.local_port != local_port)
 			continue;
 		if (k->state == SOCK_STATE_LISTEN ||

@@ -97,8 +97,8 @@ static void stack_pcbs_free(struct tcp_pcb **list)
 static void stack_socks_free(struct stack *s)
 {
 	struct sock *k;
-	TAILQ_FOREACH(k, &s->socks, all)
-	k->accept_queued = false; /* its listener may go first */
+	TAILQ_FOREACH (k, &s->socks, all)
+		k->accept_queued = false; /* its listener may go first */
 	while ((k = TAILQ_FIRST(&s->socks))) {
 		if (k->state == SOCK_STATE_FROZEN || k->state == SOCK_STATE_HELD)
 			sock_pcb_discard(k);
@@ -173,8 +173,8 @@ void stack_holdings(struct stack *s, struct stack_holdings *out)
 		out->time_wait++;
 	for (const struct tcp_pcb_listen *pcb = tcp_listen_pcbs.listen_pcbs; pcb; pcb = pcb->next)
 		out->listening++;
-	TAILQ_FOREACH(k, &s->socks, all)
-	out->pcbs += k->pcb && (k->state == SOCK_STATE_FROZEN || k->state == SOCK_STATE_HELD);
+	TAILQ_FOREACH (k, &s->socks, all)
+		out->pcbs += k->pcb && (k->state == SOCK_STATE_FROZEN || k->state == SOCK_STATE_HELD);
 	for (unsigned i = 0; i < s->netif_count; i++)
 		out->frames += s->netifs[i]->arp.queued;
 }

@@ -94,6 +94,30 @@ expect() {
 	expect 2 "baton: --set stop: '5' is not a duration" run --set stop=5 "$first"
 }
 
+@test "a key file is found beside its scenario, and from --set where the command runs" {
+	mkdir -p there
+	head -c 32 /dev/zero > there/cluster.key
+	sed 's/^stop:/key: cluster.key\nstop:/' "$srcdir/scenarios/handoff.yaml" > there/keyed.yaml
+	"$BATON" check there/keyed.yaml
+	expect 2 "the key file 'cluster.key' cannot be read" check --set key=cluster.key there/keyed.yaml
+	head -c 31 /dev/zero > there/cluster.key
+	expect 2 "keyed.yaml:8:6: the key file 'there/cluster.key' holds 31 bytes, and 32 are needed" run there/keyed.yaml
+}
+
+@test "slow, jittery and refusing networks are no defects of Baton" {
+	local net='nodes.client.on.internet'
+	set -- --quiet --set 'expect=[]' --set 'faults=[]' --set 'nodes.backend.on.cluster={}' --set traffic.0.requests=20
+	"$BATON" run "$@" --set "$net={ delay: 2 s }" "$srcdir/scenarios/handoff.yaml"
+	"$BATON" run "$@" --set "$net={ delay: 50 ms, jitter: 40 ms }" --set 'traffic.0.body=300 kB' "$srcdir/scenarios/handoff.yaml"
+	"$BATON" run "$@" --set "$net={ rate: 300 kbit }" "$srcdir/scenarios/handoff.yaml"
+	"$BATON" run "$@" --set 'nodes.classifier.limits={ connections: 1 }' --set 'traffic.0.rate=1 /ms' "$srcdir/scenarios/handoff.yaml"
+}
+
+@test "backends may be on the clients' network too" {
+	"$BATON" run --quiet --set services.web.return=direct --set 'nodes.backend.on={ internet: {}, cluster: {} }' \
+		--set 'faults=[]' --set traffic.0.requests=20 --set 'expect=[ requests.completed == 20 ]' "$srcdir/scenarios/handoff.yaml"
+}
+
 @test "a directory that cannot be written is status 3" {
 	touch file
 	expect 3 "file" run --out file/below "$first"

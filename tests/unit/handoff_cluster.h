@@ -302,7 +302,7 @@ static inline void event_run(struct cluster *c, struct event *e)
 		break;
 	case EVENT_FAILED:
 		if (same_boot && d->handoff)
-			handoff_message_failed(d->handoff, e->tag, c->now);
+			handoff_message_failed(d->handoff, e->tag, true, c->now);
 		break;
 	case EVENT_BOOT:
 		if (d->up)

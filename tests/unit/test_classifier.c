@@ -175,6 +175,11 @@ START_TEST(protocol_none)
 	ck_assert_int_eq(d.verdict, CLASSIFIER_ABORT);
 	classifier_close(conn, false);
 	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_503], 2);
+	/* what cannot move is not answered in a protocol that is not known */
+	conn = classifier_open(c, NONE_SERVICE, &tuple, NULL, 0, &d);
+	ck_assert_int_eq(classifier_give_up(conn, 0).verdict, CLASSIFIER_ABORT);
+	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_503], 3);
+	classifier_close(conn, false);
 	classifier_free(c);
 }
 END_TEST

@@ -90,6 +90,16 @@ START_TEST(closed_flow_gives_way)
 		ck_assert_int_eq(driver_packet(d, b, 0, &drop), n == 1 ? DRIVER_DELIVER : DRIVER_TAKEN);
 		if (n == 1)
 			buf_free(b);
+		/* a SYN would find the listener: neither where the connection ended nor where it is still to come */
+		b = packet_make(&t, TCP_FLAG_SYN, 1000);
+		packet_parse(&p, b);
+		ck_assert(packet_encapsulate(&p, b, &tunnel.v4, &config.address.v4, 0x00010000 + n));
+		ck_assert_int_eq(driver_packet(d, b, 0, &drop), DRIVER_DROP);
+		ck_assert_int_eq(drop, DRIVER_DROP_SYN);
+		packet_encapsulate(&p, b, &tunnel.v4, &config.address.v4, 0x00020002);
+		ck_assert_int_eq(driver_packet(d, b, 0, &drop), DRIVER_DROP);
+		ck_assert_int_eq(drop, DRIVER_DROP_SYN);
+		buf_free(b);
 		vec_fini(&blob);
 		conn_state_fini(&s);
 		conn_state_fini(&got);

@@ -293,6 +293,49 @@ START_TEST(ipv6)
 }
 END_TEST
 
+/* With no room to remember an ABORT it still answers, and refuses the PREPARE that it overtook. */
+START_TEST(abort_without_room)
+{
+	struct forwarder *f =
+		forwarder_new(&(struct forwarder_config){.name = "f", .seed = 1, .tunnel = tunnel, .entries = 1});
+	struct message m = {.type = MESSAGE_ABORT,
+			    .first = 2,
+			    .second = 4,
+			    .first_boot = 1,
+			    .second_boot = 1,
+			    .tuple = {.remote = addr_v4(0xc6336401),
+				      .local = addr_v4(0xc6336450),
+				      .remote_port = 9,
+				      .local_port = 80}};
+	struct message last;
+	uint8_t got[4];
+
+	for (uint16_t i = 2; i < DEVICES; i++) {
+		struct addr_pair a = {.v4 = device_address(i)};
+
+		if (i != 3)
+			ck_assert_int_eq(forwarder_device_add(f, i, &a, i == 2), 0);
+	}
+	for (uint32_t n = 1; n <= 100; n++) {
+		m.flow = 0x00010000 + n;
+		m.generation = n;
+		m.handoff = n;
+		ask_forwarder(f, 2, &m, got, &last);
+		ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_ABORTED, 0}), 2);
+	}
+	ck_assert_uint_gt(forwarder_counters(f)->abort_full, 0);
+	forwarder_expire(f, 100 * NSTIME_S); /* room again: still over */
+	m.type = MESSAGE_PREPARE;
+	ask_forwarder(f, 2, &m, got, &last);
+	ck_assert_int_eq(got[0], MESSAGE_REFUSED);
+	m.handoff = m.generation = 101;
+	m.flow++;
+	ask_forwarder(f, 2, &m, got, &last);
+	ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_PREPARED, 0}), 2);
+	forwarder_free(f);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("forwarder");
@@ -301,6 +344,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, owner_hands_on);
+	tcase_add_test(t, abort_without_room);
 	tcase_add_test(t, ipv6);
 	tcase_add_loop_test(t, nonsense, 0, 3);
 	suite_add_tcase(s, t);

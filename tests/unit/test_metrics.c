@@ -71,8 +71,7 @@ START_TEST(result_json_has_its_keys_in_order)
 	ck_assert_int_eq(result_write(&m, path), 0);
 	root = json_load_file(path, 0, NULL);
 	ck_assert_ptr_nonnull(root);
-	json_object_foreach(root, key, value)
-	{
+	json_object_foreach (root, key, value) {
 		ck_assert_uint_lt(i, sizeof keys / sizeof keys[0]);
 		ck_assert_str_eq(key, keys[i++]);
 	}

@@ -219,7 +219,6 @@ START_TEST(test_everything)
 
 	ck_assert_uint_eq(s->seed, UINT64_MAX);
 	ck_assert(s->cipher_aes);
-	ck_assert_uint_eq(s->networks[0].mtu, 1400);
 	/* One direction's keys over the common ones. */
 	ck_assert_uint_eq(a->in.loss_ppb, 5000000);
 	ck_assert_uint_eq(a->out.loss_ppb, 0);
@@ -243,6 +242,7 @@ START_TEST(test_everything)
 	ck_assert_str_eq(s->services[0].rules[0].cookie_value, "a*");
 	ck_assert_uint_eq(s->traffic[1].burst, 5);
 	ck_assert(s->traffic[1].half_close);
+	ck_assert_uint_eq(s->traffic[1].keepalive, 30 * NSTIME_S);
 	ck_assert_uint_eq(s->traffic[2].from_count, 3); /* "*" is all clients, and no other node */
 	ck_assert_uint_eq(s->traffic[3].app, APP_BULK);
 	ck_assert_uint_eq(s->traffic[3].body, 1 << 20);
