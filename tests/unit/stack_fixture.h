@@ -6,6 +6,7 @@
 
 #include "stack/socket.h"
 #include "stack/stack.h"
+#include "tests/lib/unit.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -179,13 +180,9 @@ static inline uint8_t wire_byte(size_t i)
 
 static inline int wire_suite_run(Suite *suite)
 {
-	SRunner *runner = srunner_create(suite);
-	int failed;
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
+	int status = unit_run(suite);
 	buf_pool_trim();
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }
 
 #endif

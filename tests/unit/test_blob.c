@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/random.h"
 #include "lb/blob.h"
+#include "tests/lib/unit.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -423,8 +424,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blob");
 	TCase *c = tcase_create("blob");
-	SRunner *runner;
-	int failed;
 
 	random_init(&rng, 1, "test_blob");
 	tcase_set_timeout(c, 120);
@@ -435,9 +434,5 @@ int main(void)
 	tcase_add_test(c, values);
 	tcase_add_test(c, walk);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "lb/blob.h"
 #include "lb/migrator.h"
+#include "tests/lib/unit.h"
 #include "tests/unit/blob_fields_probes.h"
 
 #include <check.h>
@@ -398,8 +399,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blob_fields");
 	TCase *c = tcase_create("blob_fields");
-	SRunner *runner;
-	int failed;
 
 	if (stack_library_check())
 		return EXIT_FAILURE;
@@ -407,9 +406,5 @@ int main(void)
 	tcase_add_test(c, every_field_matters);
 	tcase_add_test(c, every_handoff_field_matters);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run(suite);
 }

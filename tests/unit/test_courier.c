@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The courier delivers: over a clean network, and through heavy loss. */
+#include "tests/lib/unit.h"
+
 #include "test_courier_net.h"
 
 #include <stdio.h>
@@ -294,5 +296,5 @@ int main(void)
 	tcase_add_test(t, a_message_is_given_up_in_time);
 	tcase_add_test(t, a_cancelled_message_is_not_heard_of_again);
 	suite_add_tcase(s, t);
-	return net_main(s);
+	return unit_run(s);
 }

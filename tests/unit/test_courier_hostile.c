@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The courier against an enemy on the network, against restarts, and at its bounds. */
+#include "tests/lib/unit.h"
+
 #include "test_courier_net.h"
 
 #define KEPT 512U
@@ -455,5 +457,5 @@ int main(void)
 	tcase_add_test(t, what_nobody_completes_is_dropped);
 	tcase_add_test(t, nonsense_under_a_good_seal_is_refused);
 	suite_add_tcase(s, t);
-	return net_main(s);
+	return unit_run(s);
 }

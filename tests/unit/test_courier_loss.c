@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The courier's sending: what is sent again and when, the round-trip estimate, the window, pacing. */
+#include "tests/lib/unit.h"
+
 #include "test_courier_net.h"
 
 #define LARGE 1000U /* bytes: a frame this large from device 1 holds a full piece */
@@ -302,5 +304,5 @@ int main(void)
 	tcase_add_test(t, deeper_reordering_is_learnt);
 	tcase_add_test(t, a_burst_of_blobs_does_not_drown_a_link);
 	suite_add_tcase(s, t);
-	return net_main(s);
+	return unit_run(s);
 }

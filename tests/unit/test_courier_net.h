@@ -316,15 +316,4 @@ static inline struct courier_peer_stats net_stats(const struct net *n, uint16_t 
 #define NET_SUM(n, field)                                                                                              \
 	(courier_counters((n)->c[1])->field + courier_counters((n)->c[2])->field + courier_counters((n)->c[3])->field)
 
-static inline int net_main(Suite *s)
-{
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
 #endif

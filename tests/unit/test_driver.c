@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The migrator driver alone: order of what drains, and flows that end. */
 #include "handoff_cluster.h"
+#include "tests/lib/unit.h"
 
 START_TEST(drained_in_order)
 {
@@ -119,15 +120,9 @@ int main(void)
 {
 	Suite *s = suite_create("driver");
 	TCase *t = tcase_create("driver");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, drained_in_order);
 	tcase_add_test(t, closed_flow_gives_way);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

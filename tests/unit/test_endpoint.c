@@ -3,6 +3,7 @@
  * they refuse. That connections survive being moved is test_migrate's. */
 #include "base/err.h"
 #include "base/trace.h"
+#include "tests/lib/unit.h"
 #include "tests/unit/migrate_net.h"
 
 #define ROUTER 0x0a0000feU
@@ -320,8 +321,6 @@ int main(void)
 {
 	Suite *suite = suite_create("endpoint");
 	TCase *c = tcase_create("endpoint");
-	SRunner *runner;
-	int failed;
 
 	if (stack_library_check())
 		return EXIT_FAILURE;
@@ -332,9 +331,5 @@ int main(void)
 	tcase_add_test(c, refusals);
 	tcase_add_test(c, time_wait);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The forwarder alone: who may prepare, what it answers, and nonsense. */
 #include "handoff_cluster.h"
+#include "tests/lib/unit.h"
 
 /* One message straight to a forwarder; the answers' types go to `got` (0 at the end), the last answer to *last. */
 static void ask_forwarder(struct forwarder *f, uint16_t from, const struct message *m, uint8_t got[4],
@@ -340,17 +341,11 @@ int main(void)
 {
 	Suite *s = suite_create("forwarder");
 	TCase *t = tcase_create("forwarder");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, owner_hands_on);
 	tcase_add_test(t, abort_without_room);
 	tcase_add_test(t, ipv6);
 	tcase_add_loop_test(t, nonsense, 0, 3);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -2,6 +2,7 @@
 /* The hand-off under random schedules: delays, reordering, lost packets, failed and repeated messages, refusals,
  * crashes. A failure names its seed; BATON_SEED=N runs that one alone, BATON_SCHEDULES=N more or fewer. */
 #include "handoff_cluster.h"
+#include "tests/lib/unit.h"
 
 #define SCHEDULES 10000U
 #define ACTIONS   40U
@@ -140,15 +141,9 @@ int main(void)
 {
 	Suite *s = suite_create("handoff");
 	TCase *t = tcase_create("random");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 600);
 	tcase_add_loop_test(t, random_schedules, 0, MODES);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The hand-off, case by case: each a short story with its order of events, on the cluster of handoff_cluster.h. */
 #include "handoff_cluster.h"
+#include "tests/lib/unit.h"
 
 static struct cluster c;
 static const struct cluster_options calm = {.delay_max = NSTIME_MS, .entries = 64, .flow_count = 1U << 20};
@@ -564,8 +565,6 @@ int main(void)
 {
 	Suite *s = suite_create("handoff cases");
 	TCase *t = tcase_create("cases");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, happy_path);
 	tcase_add_test(t, rejected_then_another);
@@ -587,9 +586,5 @@ int main(void)
 	tcase_add_test(t, forged_messages);
 	tcase_add_test(t, buffers_are_bounded);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -3,6 +3,7 @@
  * doing. */
 #include "base/err.h"
 #include "lb/blob.h"
+#include "tests/lib/unit.h"
 #include "tests/unit/migrate_net.h"
 
 #include <stdio.h>
@@ -443,8 +444,6 @@ int main(void)
 {
 	Suite *suite = suite_create("migrate");
 	TCase *c = tcase_create("migrate");
-	SRunner *runner;
-	int failed;
 
 	if (stack_library_check())
 		return EXIT_FAILURE;
@@ -454,9 +453,5 @@ int main(void)
 	tcase_add_test(c, keepalive);
 	tcase_add_test(c, transfers_survive);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run(suite);
 }

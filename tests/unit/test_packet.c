@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "lb/message.h"
 #include "lb/packet.h"
+#include "tests/lib/unit.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -315,8 +316,6 @@ int main(void)
 {
 	Suite *s = suite_create("packet");
 	TCase *t = tcase_create("packet");
-	SRunner *r;
-	int failed;
 
 	random_init(&rng, 1, "test packet");
 	tcase_set_timeout(t, 60);
@@ -329,9 +328,5 @@ int main(void)
 	tcase_add_test(t, zeroes_are_refused);
 	tcase_add_test(t, outbox_is_fifo);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }

@@ -2,6 +2,7 @@
 /* The hash index and the mapping table against naive models, under random operations, full, and wrapping. */
 #include "base/random.h"
 #include "lb/table.h"
+#include "tests/lib/unit.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -220,17 +221,11 @@ int main(void)
 {
 	Suite *s = suite_create("table");
 	TCase *t = tcase_create("table");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, index_against_model, 0, 3);
 	tcase_add_loop_test(t, table_against_model, 0, 3);
 	tcase_add_test(t, large_table_is_lazy);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return unit_run(s);
 }
