@@ -17,7 +17,8 @@ struct bench_value {
 	double value;
 	const char *unit;
 	const char *cipher, *part; /* NULL: not said */
-	long size_bytes;           /* BENCH_NO_SIZE: not said */
+	long size;                 /* BENCH_NO_SIZE: not said */
+	const char *size_unit;     /* "B", "entries", ... */
 };
 
 #define BENCH_NO_SIZE (-1L)
@@ -44,7 +45,10 @@ struct bench {
 extern const struct bench bench_list[];
 
 int bench_sim_bulk(struct bench_report *r);
+int bench_sim_short(struct bench_report *r);
 int bench_handoff_report(struct bench_report *r);
+int bench_forwarder(struct bench_report *r);
+int bench_engine(struct bench_report *r);
 
 /* Monotonic, for measuring. */
 nstime bench_clock(void);
