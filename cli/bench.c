@@ -5,7 +5,6 @@
 #include "cli/bench_handoff.h"
 
 #include <assert.h>
-#include <time.h>
 
 const struct bench bench_list[] = {
 	{"sim-bulk", "8 flows of 50 MB through a router at 1 Gbit/s: packets a wall second, each counted once there",
@@ -29,13 +28,6 @@ void bench_add(struct bench_report *r, const struct bench_value *value)
 void bench_add_plain(struct bench_report *r, const char *metric, double value, const char *unit)
 {
 	bench_add(r, &(struct bench_value){.metric = metric, .value = value, .unit = unit, .size = BENCH_NO_SIZE});
-}
-
-nstime bench_clock(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (nstime)ts.tv_sec * NSTIME_S + (nstime)ts.tv_nsec;
 }
 
 /* Unread bytes of the connections that are handed off, and how often each. */

@@ -50,7 +50,4 @@ int bench_handoff_report(struct bench_report *r);
 int bench_forwarder(struct bench_report *r);
 int bench_engine(struct bench_report *r);
 
-/* Monotonic, for measuring. */
-nstime bench_clock(void);
-
 #endif

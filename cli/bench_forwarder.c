@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cli/bench.h"
+#include "cli/cli.h"
 #include "lb/forwarder.h"
 
 #include <stdlib.h>
@@ -94,7 +95,7 @@ static int table_run(struct bench_report *report, uint32_t entries)
 	random_init(&random, 1, "bench forwarder");
 	for (uint32_t n = 0; n < TEMPLATES; n++)
 		packet_write(templates + (size_t)n * PACKET_BYTES, (uint32_t)random_below(&random, entries));
-	nstime start = bench_clock();
+	nstime start = cli_clock();
 	for (uint32_t n = 0; !r && n < PACKETS; n++) {
 		memcpy(b->data, templates + (size_t)(n % TEMPLATES) * PACKET_BYTES, PACKET_BYTES);
 		b->len = PACKET_BYTES;
@@ -102,7 +103,7 @@ static int table_run(struct bench_report *report, uint32_t entries)
 		if (d.verdict != FORWARDER_SEND || !d.encapsulated)
 			r = E_STATE;
 	}
-	nstime wall = bench_clock() - start;
+	nstime wall = cli_clock() - start;
 	bench_add(report, &(struct bench_value){.metric = "mpps",
 						.value = PACKETS * 1e3 / (double)wall,
 						.unit = "million packets/s",

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cli/bench.h"
+#include "cli/cli.h"
 #include "sim/scenario.h"
 #include "sim/world.h"
 
@@ -68,9 +69,9 @@ static int sim_run(struct bench_report *report, const char *text)
 	r = world_init(&w, s, &(struct world_options){.seed = s->seed, .trace = trace}, &why);
 	if (!r) {
 		const struct world_node *router = &w.nodes[scenario_node_find(s, "router")];
-		nstime start = bench_clock();
+		nstime start = cli_clock();
 		world_run(&w, s->stop, UINT64_MAX);
-		double wall = (double)(bench_clock() - start) / (double)NSTIME_S;
+		double wall = (double)(cli_clock() - start) / (double)NSTIME_S;
 		uint64_t packets = 0;
 		for (size_t a = 0; a < router->spec->attachments_count; a++)
 			packets += router->attachments[a]->in.counters.delivered;
