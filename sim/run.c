@@ -13,9 +13,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define SLICE_NS       (10 * NSTIME_MS) /* virtual time between sweeps of the invariants */
-#define SLICE_EVENTS   20000U           /* events in a slice at most: how long a signal may wait */
-#define PATH_BYTES_MAX 4096U
+#define SLICE_NS          (10 * NSTIME_MS) /* virtual time between sweeps of the invariants */
+#define SWEEP_CONNECTIONS 64U              /* looked at in each of them */
+#define SLICE_EVENTS      20000U           /* events in a slice at most: how long a signal may wait */
+#define PATH_BYTES_MAX    4096U
 
 /* Makes a directory with its parents. 0 or E_IO. */
 static int directory_make(const char *path)
@@ -58,7 +59,7 @@ static void run_loop(struct world *w, const struct run_options *options, struct 
 		}
 		uint64_t events = world_run(w, nstime_min(stop, nstime_add(next, SLICE_NS)), SLICE_EVENTS);
 		if (w->engine.now >= sweep_at) {
-			world_sweep(w);
+			world_sweep(w, SWEEP_CONNECTIONS);
 			sweep_at = w->engine.now + SLICE_NS;
 		}
 		if (events && options->progress &&
