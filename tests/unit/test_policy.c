@@ -219,16 +219,19 @@ END_TEST
 START_TEST(maglev_order)
 {
 	/* The order in which members are listed does not count. */
-	static const uint16_t reversed[] = {9, 3, 7};
-	struct policy p = {0};
-	struct policy_group a = group(&p, POLICY_MAGLEV, three, NULL, 3);
-	struct policy_group b = group(&p, POLICY_MAGLEV, reversed, NULL, 3);
+	struct maglev_member listed[MEMBERS], reversed[MEMBERS];
+	struct maglev a, b;
+	struct hash_key key;
 
-	for (uint32_t key = 0; key < 1000; key++)
-		ck_assert_uint_eq(choose_key(&p, &a, key, 0), choose_key(&p, &b, key, 0));
-	policy_group_fini(&a);
-	policy_group_fini(&b);
-	policy_fini(&p);
+	hash_key_init(&key, 1, "test");
+	for (uint32_t i = 0; i < MEMBERS; i++)
+		listed[i] = reversed[MEMBERS - 1 - i] = (struct maglev_member){(uint16_t)(i + 1), 1 + i % 3};
+	maglev_init(&a, PRIME, &key, listed, MEMBERS);
+	maglev_init(&b, PRIME, &key, reversed, MEMBERS);
+	for (uint32_t i = 0; i < PRIME; i++)
+		ck_assert_uint_eq(maglev_lookup(&a, i, 0), MEMBERS - 1 - maglev_lookup(&b, i, 0));
+	maglev_fini(&a);
+	maglev_fini(&b);
 }
 END_TEST
 
@@ -255,6 +258,7 @@ START_TEST(maglev_health)
 		uint16_t device = choose_key(&p, &g, key, 0);
 
 		ck_assert_uint_ne(device, 5);
+		ck_assert_uint_eq(choose_key(&p, &g, key, 0), device);
 		if (before[key] != 5)
 			ck_assert_uint_eq(device, before[key]);
 		else
