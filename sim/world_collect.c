@@ -16,6 +16,7 @@
 void world_node_count(struct world_node *wn, struct metrics *m)
 {
 	count_node(wn->node, wn->spec->roles & ROLE_CLIENT, m);
+	count_node_scenario(wn->world->scenario, wn->spec, wn->node, m);
 }
 
 /* Sums of all links; returns whether the network did anything to any packet that a client could notice. */
@@ -131,6 +132,7 @@ void world_collect(struct world *w, struct metrics *m)
 {
 	const struct traffic *t = &w->traffic;
 	result_declare(m);
+	count_declare_scenario(w->scenario, m);
 	for (size_t i = 0; i < w->totals.count; i++)
 		metrics_add(m, w->totals.list[i].path, w->totals.list[i].value);
 	for (size_t n = 0; n < w->scenario->nodes_count; n++)
