@@ -24,8 +24,12 @@
  * not below COURIER_WINDOW_FLOOR frames: the links under it may lose frames at random (40 % and more), which says
  * nothing of congestion, and a window of two would starve there. Probe time-outs in vain (COURIER_PROBES_PERSISTENT in
  * a row) do say so: the window falls to COURIER_WINDOW_MIN frames. Their interval doubles each time (up to
- * COURIER_RTO_MAX), and so do the frames sent at each (up to COURIER_PROBE_FRAMES_MAX): about one frame an RTO, but
- * ever more likely to get through.
+ * COURIER_RTO_MAX), and so do the frames sent at each (up to COURIER_PROBE_FRAMES_MAX): ever more likely to get
+ * through, and to a peer that is gone no more than COURIER_PROBE_FRAMES_MAX in COURIER_RTO_MAX.
+ *
+ * Order. Control messages go ahead of blobs and small blobs ahead of larger ones, but nobody waits for ever: what is
+ * passed over has a turn after COURIER_CONTROL_TURNS or COURIER_SMALL_TURNS pieces. Blobs cannot take all the room
+ * either: not the last of the receiver's inbox, and control messages do not count for COURIER_QUEUE_BYTES_MAX.
  *
  * Memory is bounded on both sides by the constants below. A receiver allots a message's whole length at its first piece
  * or refuses the frame unacknowledged; what was begun can therefore always be finished, so that a full receiver makes
@@ -53,8 +57,11 @@
 #define COURIER_INBOX_MAX         (64U * 1024 * 1024) /* the same from all peers */
 #define COURIER_MTU_MIN           512U                /* bytes of the smallest allowed mtu */
 #define COURIER_MTU_MAX           9000U               /* and of the largest */
-#define COURIER_CONTROL_MAX       384U                /* bytes: a message up to this overtakes blobs and pacing */
+#define COURIER_CONTROL_MAX       384U                /* bytes: such control messages overtake blobs and pacing */
 #define COURIER_BLOB_SMALL_MAX    (64U * 1024)        /* bytes: a blob up to this overtakes larger ones */
+#define COURIER_CONTROL_TURNS     32U                 /* pieces of control messages before one of a blob that waits */
+#define COURIER_SMALL_TURNS       4U                  /* pieces of small blobs before one of a larger that waits */
+#define COURIER_INBOX_CONTROL     16U                 /* a part in so many of the inboxes is for control messages */
 #define COURIER_WINDOW_INITIAL    16U                 /* frames of mtu bytes */
 #define COURIER_WINDOW_FLOOR      16U                 /* frames: lowest window after a loss */
 #define COURIER_WINDOW_MIN        2U                  /* frames: window after probes in vain */

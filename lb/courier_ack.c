@@ -182,8 +182,8 @@ void courier_loss_expire(struct courier *c, struct courier_peer *p, nstime now)
 		ring_trim(p, now);
 	}
 	p->probes++;
-	/* The interval doubles, and so do the frames: about one an RTO all the while, which no congested link minds,
-	 * and ever more likely that one passes a link that loses at random. */
+	/* The interval doubles, and so do the frames: about one an RTO until either meets its bound, and ever more
+	 * likely that one passes a link that loses at random. */
 	p->probes_due = p->probes < 4 ? 1U << (p->probes - 1) : COURIER_PROBE_FRAMES_MAX;
 	p->probe_index = p->ring_head;
 	p->sent_at = now;

@@ -118,6 +118,8 @@ struct courier_peer {
 	struct courier_outbound *slots[COURIER_SPAN];       /* by id */
 	uint64_t id_next;
 	uint32_t queued, queue_bytes;
+	uint32_t control_turns;        /* pieces of control messages in a row while a blob waited */
+	uint32_t small_turns;          /* pieces of small blobs in a row while a larger one waited */
 	uint64_t number;               /* of the last DATA frame sent in this session */
 	struct courier_sent *ring;     /* COURIER_IN_FLIGHT_MAX frames; one stands at its index modulo that */
 	uint64_t ring_head, ring_tail; /* indices of the oldest kept and of the next */

@@ -55,14 +55,22 @@ static void base_advance(struct courier *c, struct courier_peer *p, uint64_t flo
 	p->base += span;
 }
 
+/* What of an inbox a message may fill: all but one part in `part`; all for 0. */
+static size_t inbox_room(size_t max, uint32_t part)
+{
+	return part ? max - max / part : max;
+}
+
 static int inbound_new(struct courier *c, struct courier_peer *p, const struct frame_data *d, nstime now)
 {
 	uint32_t count = frame_chunk_count(d->total, d->chunk);
 	size_t words = (count + 63U) / 64U;
 	size_t size = sizeof(struct courier_inbound) + words * sizeof(uint64_t) + d->total;
+	uint32_t part = d->total > COURIER_CONTROL_MAX ? COURIER_INBOX_CONTROL : 0;
 	struct courier_inbound *m;
 
-	if (p->inbox_bytes + size > COURIER_INBOX_PEER_MAX || c->inbox_bytes + size > COURIER_INBOX_MAX)
+	if (p->inbox_bytes + size > inbox_room(COURIER_INBOX_PEER_MAX, part) ||
+	    c->inbox_bytes + size > inbox_room(COURIER_INBOX_MAX, part))
 		return E_FULL;
 	m = malloc(size);
 	if (!m)

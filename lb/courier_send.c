@@ -172,8 +172,9 @@ int courier_send(struct courier *c, uint16_t to, uint8_t type, const void *bytes
 	if (len > COURIER_MESSAGE_MAX)
 		return E_TOOBIG;
 	oldest = TAILQ_FIRST(&p->outbox);
+	/* Control messages, which COURIER_SPAN bounds, are not shut out by blobs. */
 	if (p->queued == COURIER_SPAN || (oldest && p->id_next - oldest->id >= COURIER_SPAN) ||
-	    p->queue_bytes + len > COURIER_QUEUE_BYTES_MAX)
+	    (len > COURIER_CONTROL_MAX && p->queue_bytes + len > COURIER_QUEUE_BYTES_MAX))
 		return E_FULL;
 	m = outbound_new(c, p, type, bytes, (uint32_t)len);
 	if (!m)
@@ -288,25 +289,44 @@ static void piece_sent(struct filling *f, struct courier_outbound *m, uint32_t i
 		unpend(m);
 }
 
+/* The blob whose piece goes next: a small one, unless it is a larger one's turn. */
+static struct courier_outbound *blob_first(const struct courier_peer *p)
+{
+	struct courier_outbound *small = TAILQ_FIRST(&p->pending[COURIER_CLASS_SMALL]);
+	struct courier_outbound *large = TAILQ_FIRST(&p->pending[COURIER_CLASS_LARGE]);
+
+	return !small || (large && p->small_turns >= COURIER_SMALL_TURNS) ? large : small;
+}
+
 /* The message whose piece goes next, by class, then order; NULL when there is none, or pacing holds back what is left:
  * then p->pace_at is set. */
 static struct courier_outbound *pending_first(struct courier_peer *p, nstime now)
 {
-	struct courier_outbound *m = TAILQ_FIRST(&p->pending[COURIER_CLASS_CONTROL]);
+	struct courier_outbound *control = TAILQ_FIRST(&p->pending[COURIER_CLASS_CONTROL]);
+	struct courier_outbound *blob = blob_first(p);
 	nstime pace_at;
 
-	if (m)
-		return m;
-	m = TAILQ_FIRST(&p->pending[COURIER_CLASS_SMALL]);
-	if (!m)
-		m = TAILQ_FIRST(&p->pending[COURIER_CLASS_LARGE]);
-	if (!m)
-		return NULL;
+	if (!blob || (control && p->control_turns < COURIER_CONTROL_TURNS))
+		return control;
+	/* A turn is not for pacing to deny: control messages, which are not paced, would have it. */
+	if (control)
+		return blob;
 	pace_at = courier_window_pace(&p->window, p->rtt.srtt);
 	if (pace_at <= now)
-		return m;
+		return blob;
 	p->pace_at = pace_at;
 	return NULL;
+}
+
+/* Counts how long the classes below have waited for one that had its piece sent. */
+static void turn_count(struct courier_peer *p, enum courier_class class)
+{
+	bool control = class == COURIER_CLASS_CONTROL;
+	bool passed_over = class == COURIER_CLASS_SMALL && !TAILQ_EMPTY(&p->pending[COURIER_CLASS_LARGE]);
+
+	p->control_turns = control && blob_first(p) ? p->control_turns + 1 : 0;
+	if (!control)
+		p->small_turns = passed_over ? p->small_turns + 1 : 0;
 }
 
 static void fill_pending(struct courier_peer *p, struct filling *f, bool probe, nstime now)
@@ -325,6 +345,7 @@ static void fill_pending(struct courier_peer *p, struct filling *f, bool probe, 
 		if (!piece_put(p, f, m, index))
 			return;
 		piece_sent(f, m, index);
+		turn_count(p, m->class);
 	}
 }
 

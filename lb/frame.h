@@ -21,19 +21,22 @@
  * A section is: type (1), length of what follows (2), value. Sections of unknown type are skipped. All sections are
  * checked before any is acted upon; one that is malformed spoils the frame.
  *
- *   1 HELLO   echo (8): the receiver's boot as its sender knows it, 0 if not; flags (1): bit 0 answer wanted (the
- * sender has no proof yet that the receiver knows its present boot), others 0; answers (8): number of the HELLO which
- * this one answers, 0 for none (a round-trip sample). Only in, and once in, kind HELLO. 2 ACK     delay (4):
- * microseconds between receipt of `largest` and sending; largest (8): packet number; first (2): how many numbers below
- * largest without a gap were received too; then up to FRAME_RANGES_MAX pairs going down: gap (2): numbers not received,
- * less one; length (2): numbers received, less one. Numbers that are not covered are not acknowledged (RFC 2018's
- * meaning of SACK; RFC 9000 section 19.3's shape). At most once. 3 FLOOR   id (8): the sender holds no message below
- * this id any more: what is incomplete can be dropped and delivered ones need not be remembered. At most once; required
- * beside DATA, and acted upon before it. 4 DATA    id (8): message id, not 0, never reused by a boot towards a
- * receiver; type (1): the message's, opaque; total (4): its length; chunk (2): bytes in each piece but the last; index
- * (2): which piece; bytes. The piece stands at chunk * index and has min(chunk, total - chunk * index) bytes. All
- * pieces of a message agree on type, total and chunk. A message of length 0 is one piece of 0 bytes. Up to
- * FRAME_DATA_MAX.
+ * 1 HELLO: echo (8): the receiver's boot as its sender knows it, 0 if not; flags (1): bit 0 answer wanted (the sender
+ * has no proof yet that the receiver knows its present boot), others 0; answers (8): number of the HELLO which this one
+ * answers, 0 for none (a round-trip sample). Only in, and once in, kind HELLO.
+ *
+ * 2 ACK: delay (4): microseconds between receipt of `largest` and sending; largest (8): packet number; first (2): how
+ * many numbers below largest without a gap were received too; then up to FRAME_RANGES_MAX pairs going down: gap (2):
+ * numbers not received, less one; length (2): numbers received, less one. Numbers that are not covered are not
+ * acknowledged (RFC 2018's meaning of SACK; RFC 9000 section 19.3's shape). At most once.
+ *
+ * 3 FLOOR: id (8): the sender holds no message below this id any more: what is incomplete can be dropped and delivered
+ * ones need not be remembered. At most once; required beside DATA, and acted upon before it.
+ *
+ * 4 DATA: id (8): message id, not 0, never reused by a boot towards a receiver; type (1): the message's, opaque; total
+ * (4): its length; chunk (2): bytes in each piece but the last; index (2): which piece; bytes. The piece stands at
+ * chunk * index and has min(chunk, total - chunk * index) bytes. All pieces of a message agree on type, total and
+ * chunk. A message of length 0 is one piece of 0 bytes. Up to FRAME_DATA_MAX.
  *
  * A frame is to be acknowledged when it holds DATA. */
 #ifndef BATON_LB_FRAME_H

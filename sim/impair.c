@@ -197,6 +197,8 @@ int impair_set(struct impair *i, const struct impairments *values)
 		return err;
 	impair_predicate_fini(&i->predicate);
 	i->predicate = predicate;
+	if (values->rate_bps != i->set.rate_bps)
+		i->rate_remainder = 0; /* it counts in parts of the rate */
 	i->set = *values;
 	i->set.only.filter = NULL;
 	if (!i->set.limit_packets)
@@ -210,9 +212,13 @@ int impair_set(struct impair *i, const struct impairments *values)
 void impair_set_down(struct impair *i, bool down, nstime now)
 {
 	i->down = down;
-	if (down)
-		while (i->ring_count)
-			packet_drop(i, ring_take(i), IMPAIR_DROP_DOWN, now);
+	if (!down)
+		return;
+	while (i->ring_count)
+		packet_drop(i, ring_take(i), IMPAIR_DROP_DOWN, now);
+	/* The serialiser is free: nothing waits for what is gone. */
+	i->rate_free_at = 0;
+	i->rate_remainder = 0;
 }
 
 /* A draw from its own stream; none when the impairment is off. */

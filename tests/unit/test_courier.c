@@ -194,6 +194,34 @@ START_TEST(control_overtakes_blobs)
 }
 END_TEST
 
+/* More comes all the time than the path carries of the class above: a blob is passed over, but not for ever. */
+START_TEST(nothing_starves)
+{
+	static const size_t above[] = {60 * 1024, COURIER_CONTROL_MAX};
+	static const size_t below[] = {512 * 1024, 16 * 1024};
+	static const unsigned kept[] = {40, 400};
+	struct net *n = net_new(1);
+	struct net_send *blob;
+	nstime end;
+
+	n->delay = 20 * NSTIME_MS;
+	net_start_all(n);
+	net_run_until(n, NSTIME_S);
+	n->loss = _i ? 40 * PERCENT : 0; /* so that control messages alone fill the window */
+	end = n->now + 2 * NSTIME_S;
+	for (unsigned i = 0; i < kept[_i]; i++)
+		net_send(n, 1, 2, 1, above[_i]);
+	blob = net_send(n, 1, 2, 2, below[_i]);
+	do
+		while (net_stats(n, 1, 2).queued < kept[_i] && n->send_count < NET_SENDS - 1)
+			net_send(n, 1, 2, 1, above[_i]);
+	while (!blob->delivered && net_step(n, end));
+	ck_assert_uint_lt(n->send_count, NET_SENDS - 1);
+	ck_assert_uint_eq(blob->delivered, 1);
+	net_free(n);
+}
+END_TEST
+
 START_TEST(cancelling_takes_back_an_event_and_no_other)
 {
 	struct net *n = net_new(1);
@@ -292,6 +320,7 @@ int main(void)
 	tcase_add_test(t, the_same_seed_makes_the_same_bytes);
 	tcase_add_loop_test(t, introductions_survive_heavy_loss, 0, 20);
 	tcase_add_test(t, control_overtakes_blobs);
+	tcase_add_loop_test(t, nothing_starves, 0, 2);
 	tcase_add_test(t, cancelling_takes_back_an_event_and_no_other);
 	tcase_add_test(t, a_message_is_given_up_in_time);
 	tcase_add_test(t, a_cancelled_message_is_not_heard_of_again);

@@ -348,6 +348,32 @@ START_TEST(a_receiver_nobody_empties_stays_bounded_and_recovers)
 }
 END_TEST
 
+/* Blobs that nobody takes leave room for control messages, at the receiver and at the sender. */
+START_TEST(blobs_do_not_shut_control_messages_out)
+{
+	struct net *n = net_new(1);
+	unsigned delivered = 0;
+	int rc = 0;
+
+	net_start_all(n);
+	net_run_until(n, NSTIME_S);
+	n->hold = true;
+	for (size_t len = 1024 * 1024; len > COURIER_CONTROL_MAX; len /= 2)
+		while (net_send_try(n, 1, 2, 1, len, &rc) && !rc)
+			;
+	ck_assert_int_eq(rc, E_FULL);
+	for (unsigned i = 0; i < 100; i++)
+		net_send(n, 1, 2, 2, COURIER_CONTROL_MAX);
+	net_run_until(n, n->now + 2 * NSTIME_S);
+	ck_assert_uint_gt(courier_counters(n->c[2])->rejected[COURIER_REJECT_FULL], 0);
+	ck_assert_uint_le(net_stats(n, 2, 1).inbox_bytes, COURIER_INBOX_PEER_MAX);
+	for (size_t i = 0; i < n->send_count; i++)
+		delivered += n->sends[i].type == 2 && n->sends[i].delivered;
+	ck_assert_uint_eq(delivered, 100);
+	net_free(n);
+}
+END_TEST
+
 START_TEST(what_nobody_completes_is_dropped)
 {
 	struct net *n = net_new(1);
@@ -454,6 +480,7 @@ int main(void)
 	tcase_add_loop_test(t, both_ends_restart, 0, 5);
 	tcase_add_test(t, a_partition_longer_than_every_timer_heals);
 	tcase_add_test(t, a_receiver_nobody_empties_stays_bounded_and_recovers);
+	tcase_add_test(t, blobs_do_not_shut_control_messages_out);
 	tcase_add_test(t, what_nobody_completes_is_dropped);
 	tcase_add_test(t, nonsense_under_a_good_seal_is_refused);
 	suite_add_tcase(s, t);

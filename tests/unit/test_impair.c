@@ -390,6 +390,37 @@ START_TEST(down_drops_what_comes_and_what_waits)
 }
 END_TEST
 
+/* A queue of a second is gone with the link; what comes when it is up again does not wait for it. */
+START_TEST(down_frees_the_serialiser)
+{
+	nstime at;
+
+	set(&(struct impairments){.rate_bps = 912000}); /* 1 ms a packet */
+	for (uint32_t i = 0; i < 1000; i++)
+		impair_input(&dir, packet(i), 0);
+	impair_set_down(&dir, true, 5);
+	impair_set_down(&dir, false, 10);
+	impair_input(&dir, packet(1), 10);
+	ck_assert_int_eq(take(NSTIME_NEVER, &at), 1);
+	ck_assert_uint_eq(at, 10 + NSTIME_MS);
+}
+END_TEST
+
+/* What is carried of a nanosecond at one rate is not taken for that of another. */
+START_TEST(a_new_rate_starts_exact)
+{
+	nstime at, free_at;
+
+	set(&(struct impairments){.rate_bps = 9999999967});
+	impair_input(&dir, packet(1), 0);
+	take(NSTIME_NEVER, &free_at);
+	set(&(struct impairments){.rate_bps = 912000});
+	impair_input(&dir, packet(2), 0);
+	ck_assert_int_eq(take(NSTIME_NEVER, &at), 2);
+	ck_assert_uint_eq(at, free_at + NSTIME_MS);
+}
+END_TEST
+
 START_TEST(only_limits_to_what_matches)
 {
 	const struct {
@@ -602,6 +633,8 @@ int main(void)
 	tcase_add_test(c, limit_is_for_what_waits);
 	tcase_add_test(c, reorder_sends_without_the_delay);
 	tcase_add_test(c, down_drops_what_comes_and_what_waits);
+	tcase_add_test(c, down_frees_the_serialiser);
+	tcase_add_test(c, a_new_rate_starts_exact);
 	tcase_add_test(c, only_limits_to_what_matches);
 	tcase_add_test(c, encapsulated_is_by_tunnel_source);
 	tcase_add_test(c, courier_is_by_port);
