@@ -139,6 +139,7 @@ struct stack {
 	uint16_t ip_id_offset;       /* added to lwIP's counter of IP identifiers */
 	nstime tick_phase;           /* the instance's ticks are at k * 500 ms - tick_phase */
 	nstime slow_at, fast_at;     /* next ticks that are needed */
+	uint8_t timer_calls;         /* lwIP's hidden tcp_timer_ctr: calls of tcp_slowtmr and tcp_fasttmr */
 	nstime reass_at;             /* next ip_reass_tmr; NSTIME_NEVER without fragments */
 	unsigned reass_ticks;        /* seconds for which fragments may still be queued */
 	struct tcp_pcb *output_pcb;  /* tcp_output is at work on it */

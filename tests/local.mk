@@ -43,6 +43,7 @@ UNIT_TESTS = \
 	tests/unit/test_stack_net \
 	tests/unit/test_stack_socket \
 	tests/unit/test_stack_storm \
+	tests/unit/test_stack_timers \
 	tests/unit/test_table \
 	tests/unit/test_tracefile \
 	tests/unit/test_traffic \
