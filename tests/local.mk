@@ -41,6 +41,7 @@ UNIT_TESTS = \
 	tests/unit/test_segment \
 	tests/unit/test_stack_enemy \
 	tests/unit/test_stack_net \
+	tests/unit/test_stack_packets \
 	tests/unit/test_stack_socket \
 	tests/unit/test_stack_storm \
 	tests/unit/test_stack_timers \
