@@ -242,9 +242,6 @@ struct sock *sock_tuple_find(struct stack *s, const struct tuple *t);
 bool sock_silenced(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, uint16_t local_port,
 		   uint16_t remote_port);
 
-/* Copies bytes behind the unread ones and marks the socket ready. */
-void sock_unread_append(struct sock *k, const void *bytes, size_t len);
-
 /* The owner gave it up: nothing is shown of it any more, its pcb goes on. */
 void sock_orphan(struct sock *k);
 

@@ -38,7 +38,7 @@ static nstime pcb_slow_due(const struct stack *s, const struct tcp_pcb *pcb)
 	nstime due = NSTIME_NEVER;
 	if (pcb->state == TIME_WAIT)
 		return tick_after(s, pcb, TICKS_TIME_WAIT + 1);
-	if (pcb->unsent || pcb->unacked || pcb->ooseq || pcb->persist_backoff || pcb->poll)
+	if (pcb->unsent || pcb->unacked || pcb->ooseq || pcb->persist_backoff)
 		return tick_next(s, s->now, STACK_TICK_SLOW);
 	if (pcb->state == FIN_WAIT_2)
 		return pcb->flags & TF_RXCLOSED ? tick_after(s, pcb, TICKS_FIN_WAIT + 1) : NSTIME_NEVER;

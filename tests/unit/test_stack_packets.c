@@ -270,7 +270,7 @@ static struct addr fuzz_addr(struct random_stream *r)
 static void fuzz_fragments(struct scene *c, struct random_stream *r)
 {
 	static uint8_t bytes[20000], text[20000];
-	static const uint8_t protocols[] = {1, 6, 17, 2, 136};
+	static const uint8_t protocols[] = {1, 6, 6, 6, 17, 2};
 	uint8_t protocol = protocols[random_below(r, sizeof(protocols))];
 	size_t piece = 8 * (1 + random_below(r, random_below(r, 4) ? 185 : 1000)), len;
 	unsigned pieces = 1 + (unsigned)random_below(r, 6);
@@ -282,7 +282,13 @@ static void fuzz_fragments(struct scene *c, struct random_stream *r)
 	if (len > sizeof(bytes) - 8000)
 		len = sizeof(bytes) - 8000;
 	g.text_len = len > 20 ? len - 20 : 0;
-	if (protocol == 6 && random_below(r, 2))
+	if (random_below(r, 4)) { /* longer than any MSS, for a connection that is open */
+		g.src_port = (uint16_t)(5000 + random_below(r, 3));
+		g.flags = random_below(r, 4) ? ACK : ACK | FIN;
+		g.seq = 1 + (uint32_t)random_below(r, random_below(r, 2) ? 3000 : 70000);
+		g.ack = c->iss + 1;
+	}
+	if (protocol == 6 && random_below(r, 8))
 		frame_tcp_write(bytes, wire_addr(ENEMY), dst, &g);
 	if (protocol == 1) {
 		memset(bytes + 2, 0, 2);
