@@ -20,8 +20,19 @@ struct scene {
 	struct sock *listener;
 	unsigned sent[2], icmp[256]; /* frames by interface, ICMP by type */
 	uint32_t iss;                /* of the last SYN+ACK */
+	uint16_t port;               /* the enemy's, of the last segment to it */
+	uint32_t seq, ack;           /* what that segment said */
 	uint8_t ttl;                 /* of the last IP packet by interface 1 */
 };
+
+static void scene_segment(struct scene *c, const uint8_t *tcp)
+{
+	c->port = packet_u16(tcp + 2);
+	c->seq = packet_u32(tcp + TCP_AT_SEQ);
+	c->ack = packet_u32(tcp + TCP_AT_ACK);
+	if (tcp[TCP_AT_FLAGS] == (SYN | ACK))
+		c->iss = c->seq;
+}
 
 static void scene_collect(struct scene *c)
 {
@@ -38,8 +49,8 @@ static void scene_collect(struct scene *c)
 				c->ttl = ip[IP4_AT_TTL];
 			if (ip[IP4_AT_PROTOCOL] == 1 && b->len > 34)
 				c->icmp[ip[20]]++;
-			if (ip[IP4_AT_PROTOCOL] == 6 && b->len >= 54 && ip[20 + TCP_AT_FLAGS] == (SYN | ACK))
-				c->iss = packet_u32(ip + 20 + TCP_AT_SEQ);
+			if (netif == 0 && ip[IP4_AT_PROTOCOL] == 6 && b->len >= 54)
+				scene_segment(c, ip + 20);
 		}
 		buf_free(b);
 	}
@@ -276,6 +287,7 @@ static void fuzz_fragments(struct scene *c, struct random_stream *r)
 	unsigned pieces = 1 + (unsigned)random_below(r, 6);
 	struct segment g = {.src_port = 5000, .dst_port = PORT, .flags = SYN, .window = 9, .text = text};
 	struct addr dst = fuzz_addr(r);
+	bool whole = random_below(r, 2);
 	random_bytes(r, bytes, 64);
 	bytes[0] = 8;
 	len = piece * pieces - random_below(r, 8);
@@ -288,22 +300,30 @@ static void fuzz_fragments(struct scene *c, struct random_stream *r)
 		g.seq = 1 + (uint32_t)random_below(r, random_below(r, 2) ? 3000 : 70000);
 		g.ack = c->iss + 1;
 	}
+	if (whole) { /* what the last connection waits for, or close to it */
+		protocol = 6;
+		dst = wire_addr(1);
+		g.src_port = c->port;
+		g.flags = ACK;
+		g.seq = c->ack + (uint32_t)(random_below(r, 2) ? 0 : random_below(r, 20000));
+		g.ack = c->seq;
+	}
 	if (protocol == 6 && random_below(r, 8))
 		frame_tcp_write(bytes, wire_addr(ENEMY), dst, &g);
 	if (protocol == 1) {
 		memset(bytes + 2, 0, 2);
 		sum_put(bytes + 2, checksum_sum(bytes, len));
 	}
-	for (unsigned i = 0; i < pieces * 2; i++) {
-		uint64_t n = random_below(r, pieces);
+	for (unsigned i = 0; i < (whole ? pieces : pieces * 2); i++) {
+		uint64_t n = whole ? i : random_below(r, pieces);
 		size_t from = n * piece, most = from < len ? len - from : 0;
 		uint16_t fragment = (uint16_t)(from / 8 | (from + piece < len ? 0x2000 : 0));
 		struct buf *b;
-		if (random_below(r, 16) == 0)
+		if (!whole && random_below(r, 16) == 0)
 			fragment = (uint16_t)(fragment ^ 1 << random_below(r, 16));
 		b = frame_ip(1, wire_addr(ENEMY), dst, protocol, fragment, bytes + from,
-			     random_below(r, 8) ? most < piece ? most : piece : 0);
-		packet_u16_put(b->data + 14 + IP4_AT_ID, (uint16_t)(random_below(r, 8) ? c->w.frames : 0));
+			     whole || random_below(r, 8) ? most < piece ? most : piece : 0);
+		packet_u16_put(b->data + 14 + IP4_AT_ID, (uint16_t)(whole || random_below(r, 8) ? c->w.frames : 0));
 		frame_ip_sum(b->data + 14);
 		scene_frame(c, b);
 	}
