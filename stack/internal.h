@@ -25,9 +25,9 @@
 #include <lwip/tcp.h>
 
 #define STACK_NAME_MAX     64U
-#define STACK_PROXIES_MAX  64U    /* proxied addresses of one interface */
-#define STACK_OUTPUT_MAX   65536U /* frames waiting to be pulled */
-#define STACK_LOOPBACK_MAX 256U   /* packets to ourselves within one call */
+#define STACK_PROXIES_MAX  (STACK_VIPS_MAX + 1U) /* proxied addresses of one interface: VIPs and a tunnel's */
+#define STACK_OUTPUT_MAX   65536U                /* frames waiting to be pulled */
+#define STACK_LOOPBACK_MAX 256U                  /* packets to ourselves within one call */
 #define STACK_OOSEQ_MAX    256U   /* out-of-order segments of one connection (a window holds 45 full ones) */
 #define STACK_PORT_LISTS   256U   /* lists of sockets by local port */
 #define STACK_CLOSED_MAX   65536U /* ended connections that nobody asked about yet; then the oldest are forgotten */
@@ -139,6 +139,7 @@ struct stack {
 	uint16_t ip_id_offset;       /* added to lwIP's counter of IP identifiers */
 	nstime tick_phase;           /* the instance's ticks are at k * 500 ms - tick_phase */
 	nstime slow_at, fast_at;     /* next ticks that are needed */
+	uint8_t timer_calls;         /* lwIP's hidden tcp_timer_ctr: calls of tcp_slowtmr and tcp_fasttmr */
 	nstime reass_at;             /* next ip_reass_tmr; NSTIME_NEVER without fragments */
 	unsigned reass_ticks;        /* seconds for which fragments may still be queued */
 	struct tcp_pcb *output_pcb;  /* tcp_output is at work on it */
@@ -186,7 +187,7 @@ void stack_arp_expire(struct stack *s, nstime now);
 /* ---- forward.c ---- */
 /* A packet that is not ours, on a router. Takes ownership. True when it was dealt with; false: lwIP's business (then
  * the packet is still the caller's). */
-bool stack_forward(struct stack *s, unsigned in, struct buf *packet);
+bool stack_forward(struct stack *s, struct buf *packet);
 
 /* ---- timers.c ---- */
 /* Notes which ticks this pcb needs (after anything that may have changed it). NULL is allowed. */
@@ -196,7 +197,7 @@ void stack_timers_note_any(struct stack *s);
 void stack_timers_note_fragment(struct stack *s);
 
 /* ---- segment.c ---- */
-/* Looks at a received segment (one pbuf, payload at the TCP header) before lwIP does: blanks MSS and window-scale
+/* Looks at a received segment (payload at the TCP header) before lwIP does: blanks MSS and window-scale
  * options outside SYNs, checks the option list and the sequence numbers, cuts what is outside the window. False: drop
  * it, counted. */
 bool stack_segment_defend(struct stack *s, struct pbuf *p);
@@ -240,9 +241,6 @@ struct sock *sock_tuple_find(struct stack *s, const struct tuple *t);
 /* Whether the connection is frozen or held here, so that nothing may be answered for it; counts it. */
 bool sock_silenced(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, uint16_t local_port,
 		   uint16_t remote_port);
-
-/* Copies bytes behind the unread ones and marks the socket ready. */
-void sock_unread_append(struct sock *k, const void *bytes, size_t len);
 
 /* The owner gave it up: nothing is shown of it any more, its pcb goes on. */
 void sock_orphan(struct sock *k);

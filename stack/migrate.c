@@ -65,6 +65,7 @@ static void freeze(struct sock *k, uint32_t ticks)
 static void set_going(struct sock *k, uint32_t ticks)
 {
 	ages_start(k->pcb, ticks);
+	k->pcb->last_timer = k->stack->timer_calls; /* or the next tick may seem to have been */
 	k->state = SOCK_STATE_OPEN;
 	TCP_REG(&tcp_active_pcbs, k->pcb);
 }

@@ -228,6 +228,20 @@ static bool netif_broadcast(const struct stack *s, const struct addr *a)
 	return false;
 }
 
+/* What is let through to lwIP. It was built with more, which nobody here speaks: of UDP-Lite it asserts that the
+ * checksum covers no more than there is; IGMP has groups and timers that nobody keeps. */
+static bool netif_protocol_spoken(uint8_t protocol)
+{
+	return protocol == IP_PROTO_TCP || protocol == IP_PROTO_ICMP || protocol == IP_PROTO_UDP;
+}
+
+/* A fragment with nothing in it. lwIP puts it at the end of a datagram, whose copy then fails: an assert. */
+static bool netif_fragment_empty(const struct buf *packet)
+{
+	const uint8_t *h = packet->data;
+	return (packet_u16(h + IP4_AT_FRAGMENT) & (IP_MF | IP_OFFMASK)) && packet->len == ip4_header_len(h);
+}
+
 /* in: the interface it came by, or -1 when it did not come from outside. */
 static void netif_ip4_input(struct stack *s, int in, struct buf *packet, nstime now)
 {
@@ -248,15 +262,16 @@ static void netif_ip4_input(struct stack *s, int in, struct buf *packet, nstime 
 		stack_drop(s, STACK_DROP_HEADER, packet);
 		return;
 	}
-	if ((vip || n) && packet->data[IP4_AT_PROTOCOL] == IP_PROTO_UDPLITE) {
-		/* nobody here speaks it, and lwIP asserts that its checksum covers no more than there is */
+	if ((vip || n) && !netif_protocol_spoken(packet->data[IP4_AT_PROTOCOL])) {
+		stack_drop(s, STACK_DROP_PROTOCOL, packet);
+	} else if ((vip || n) && netif_fragment_empty(packet)) {
 		stack_drop(s, STACK_DROP_HEADER, packet);
 	} else if (vip || n) {
 		stack_enter(s, now);
 		stack_lwip_input(s, vip ? &vip->lwip : &n->lwip, packet);
 	} else if (!s->forwarding || in < 0 || netif_broadcast(s, &dst)) {
 		stack_drop(s, STACK_DROP_ROUTE, packet);
-	} else if (!stack_forward(s, (unsigned)in, packet)) {
+	} else if (!stack_forward(s, packet)) {
 		stack_enter(s, now);
 		stack_lwip_input(s, &s->netifs[in]->lwip, packet);
 	}
@@ -385,7 +400,8 @@ int stack_netif_add(struct stack *s, struct mac mac, struct addr address, uint8_
 	arp_init(&n->arp, mac, address, &key);
 	s->netifs[s->netif_count++] = n;
 	netif_lwip_add(s, &n->lwip, &address, prefix_len);
-	n->lwip.flags |= NETIF_FLAG_BROADCAST;
+	if (prefix_len < 31) /* RFC 3021: the last address of a /31 is a host's */
+		n->lwip.flags |= NETIF_FLAG_BROADCAST;
 	return (int)n->index;
 }
 

@@ -220,7 +220,7 @@ bool stack_segment_defend(struct stack *s, struct pbuf *p)
 	enum segment_verdict verdict;
 	struct tcp_pcb *pcb;
 	bool syn;
-	if (p->len < TCP_HEADER_MIN)
+	if (p->next || p->len < TCP_HEADER_MIN) /* (what is too long for one pbuf stays in pieces) */
 		return segment_drop(s, STACK_DROP_OPTION);
 	header_len = tcp_header_len(tcp);
 	if (header_len < TCP_HEADER_MIN || header_len > p->len)

@@ -178,8 +178,7 @@ long sock_send(struct sock *k, const void *data, size_t len)
 		return 0;
 	}
 	k->want_drained = true;
-	stack_timers_note(k->stack, k->pcb);
-	return (long)len;
+	return (long)len; /* (no timer before sock_flush, which knows the time) */
 }
 
 void sock_flush(struct sock *k, nstime now)

@@ -38,6 +38,7 @@ struct stack_config {
 enum stack_drop {
 	STACK_DROP_FRAME,     /* not Ethernet we understand (IPv6 for now), not for our address, or cut short */
 	STACK_DROP_HEADER,    /* bad IP header or its checksum, or an impossible source */
+	STACK_DROP_PROTOCOL,  /* to us, but neither TCP nor ICMP nor UDP */
 	STACK_DROP_NEIGHBOUR, /* next hop did not answer, or a queue to it was full */
 	STACK_DROP_ROUTE,     /* no route, or not ours and not forwarding */
 	STACK_DROP_OPTION,    /* a segment's header or options were malformed beyond repair, or its flags impossible */

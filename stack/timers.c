@@ -38,7 +38,7 @@ static nstime pcb_slow_due(const struct stack *s, const struct tcp_pcb *pcb)
 	nstime due = NSTIME_NEVER;
 	if (pcb->state == TIME_WAIT)
 		return tick_after(s, pcb, TICKS_TIME_WAIT + 1);
-	if (pcb->unsent || pcb->unacked || pcb->ooseq || pcb->persist_backoff || pcb->poll)
+	if (pcb->unsent || pcb->unacked || pcb->ooseq || pcb->persist_backoff)
 		return tick_next(s, s->now, STACK_TICK_SLOW);
 	if (pcb->state == FIN_WAIT_2)
 		return pcb->flags & TF_RXCLOSED ? tick_after(s, pcb, TICKS_FIN_WAIT + 1) : NSTIME_NEVER;
@@ -87,8 +87,15 @@ static void timers_renew(struct stack *s)
 		stack_timers_note(s, pcb);
 }
 
-static void timers_slow(void)
+static void timers_fast(struct stack *s)
 {
+	s->timer_calls++;
+	tcp_fasttmr();
+}
+
+static void timers_slow(struct stack *s)
+{
+	s->timer_calls++;
 	tcp_ticks--; /* tcp_slowtmr adds the tick that stack_enter has counted already */
 	tcp_slowtmr();
 }
@@ -114,9 +121,9 @@ void stack_expire(struct stack *s, nstime now)
 	}
 	if (now >= s->fast_at || now >= s->slow_at) {
 		if (now >= s->fast_at)
-			tcp_fasttmr();
+			timers_fast(s);
 		if (now >= s->slow_at)
-			timers_slow();
+			timers_slow(s);
 		timers_renew(s);
 	}
 	stack_leave(s);

@@ -41,8 +41,10 @@ UNIT_TESTS = \
 	tests/unit/test_segment \
 	tests/unit/test_stack_enemy \
 	tests/unit/test_stack_net \
+	tests/unit/test_stack_packets \
 	tests/unit/test_stack_socket \
 	tests/unit/test_stack_storm \
+	tests/unit/test_stack_timers \
 	tests/unit/test_table \
 	tests/unit/test_tracefile \
 	tests/unit/test_traffic \
