@@ -161,6 +161,7 @@ void impair_init(struct impair *i, const struct impair_config *config)
 	assert(strlen(config->name) < IMPAIR_NAME_MAX);
 	*i = (struct impair){.config = *config, .plain = true};
 	i->set.limit_packets = IMPAIR_LIMIT_DEFAULT;
+	i->chain_state = IMPAIR_CHAIN_START;
 	stream_init(&i->stream_loss, config, "loss");
 	stream_init(&i->stream_corrupt, config, "corrupt");
 	stream_init(&i->stream_duplicate, config, "duplicate");
@@ -182,7 +183,8 @@ static bool impairments_valid(const struct impairments *v)
 {
 	return v->delay_ns <= IMPAIR_DELAY_MAX && v->jitter_ns <= IMPAIR_DELAY_MAX && v->rate_bps <= IMPAIR_RATE_MAX &&
 	       v->loss_ppb <= BILLION && v->corrupt_ppb <= BILLION && v->duplicate_ppb <= BILLION &&
-	       v->reorder_ppb <= BILLION && v->limit_packets <= IMPAIR_LIMIT_MAX;
+	       v->reorder_ppb <= BILLION && v->limit_packets <= IMPAIR_LIMIT_MAX && impair_chain_valid(&v->chain) &&
+	       !(v->loss_ppb && v->chain.kind);
 }
 
 int impair_set(struct impair *i, const struct impairments *values)
@@ -197,13 +199,15 @@ int impair_set(struct impair *i, const struct impairments *values)
 		return err;
 	impair_predicate_fini(&i->predicate);
 	i->predicate = predicate;
+	if (i->set.chain.kind != values->chain.kind)
+		i->chain_state = IMPAIR_CHAIN_START;
 	i->set = *values;
 	i->set.only.filter = NULL;
 	if (!i->set.limit_packets)
 		i->set.limit_packets = IMPAIR_LIMIT_DEFAULT;
 	i->holds = values->delay_ns || values->jitter_ns || values->rate_bps;
-	i->plain = !i->holds && !values->loss_ppb && !values->corrupt_ppb && !values->duplicate_ppb &&
-		   !values->reorder_ppb;
+	i->plain = !i->holds && !values->loss_ppb && !values->chain.kind && !values->corrupt_ppb &&
+		   !values->duplicate_ppb && !values->reorder_ppb;
 	return 0;
 }
 
@@ -219,6 +223,13 @@ void impair_set_down(struct impair *i, bool down, nstime now)
 static inline bool draw(struct random_stream *r, uint32_t ppb)
 {
 	return ppb && random_chance(r, ppb);
+}
+
+static inline bool loss_draw(struct impair *i)
+{
+	if (i->set.chain.kind)
+		return impair_chain_lose(&i->set.chain, &i->chain_state, &i->stream_loss);
+	return draw(&i->stream_loss, i->set.loss_ppb);
 }
 
 /* Bytes of the IP packet in a frame, padding left out; 0 when it is none, or neighbour discovery. */
@@ -318,14 +329,14 @@ static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool
 static void packet_enter(struct impair *i, struct buf *frame, bool matches, unsigned struck, nstime now)
 {
 	bool duplicate = matches && draw(&i->stream_duplicate, i->set.duplicate_ppb);
-	bool lost = matches && draw(&i->stream_loss, i->set.loss_ppb);
+	bool lost = matches && loss_draw(i);
 
 	if (duplicate || struck & 1U << IMPAIR_FAULT_DUPLICATE) {
 		struct buf *copy = buf_clone(frame);
 
 		i->counters.duplicated++;
 		packet_sent(i, copy);
-		if (lost || (matches && draw(&i->stream_loss, i->set.loss_ppb)))
+		if (lost || (matches && loss_draw(i)))
 			packet_drop(i, copy, IMPAIR_DROP_LOSS, now);
 		else
 			packet_admit(i, copy, matches, false, now);

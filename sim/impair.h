@@ -9,7 +9,8 @@
  *   faults      exact faults: drop (`fault`), corrupt or duplicate the n-th packet that matches
  *   duplicate   and
  *   loss        are drawn together: a packet both lost and duplicated goes once (`loss` for the other). The copy goes
- *               first and draws its own loss, as netem's re-inserted clone does
+ *               first and draws its own loss, as netem's re-inserted clone does. Loss is a probability or a chain of
+ *               states (sim/impair_model)
  *   corrupt     flips exactly one bit of the IP packet, headers included, after any link checksum. A corrupted frame
  *               that is no IP packet, or is IPv6 neighbour discovery, is dropped instead (`fcs`): a real link's
  *               checksum would have caught it, and a poisoned neighbour table is not what `corrupt` asks for
@@ -36,6 +37,7 @@
 #include "base/nstime.h"
 #include "base/random.h"
 #include "base/trace.h"
+#include "sim/impair_model.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -81,10 +83,11 @@ struct impair_match {
 
 /* Plain values, as a scenario states them. Zero-initialised is none. */
 struct impairments {
-	nstime delay_ns;   /* up to IMPAIR_DELAY_MAX */
-	nstime jitter_ns;  /* up to IMPAIR_DELAY_MAX */
-	uint64_t rate_bps; /* 0: no limit; up to IMPAIR_RATE_MAX */
-	uint32_t loss_ppb; /* each of these up to 1e9 */
+	nstime delay_ns;           /* up to IMPAIR_DELAY_MAX */
+	nstime jitter_ns;          /* up to IMPAIR_DELAY_MAX */
+	uint64_t rate_bps;         /* 0: no limit; up to IMPAIR_RATE_MAX */
+	uint32_t loss_ppb;         /* each of these up to 1e9 */
+	struct impair_chain chain; /* with one, loss_ppb is 0 */
 	uint32_t corrupt_ppb;
 	uint32_t duplicate_ppb;
 	uint32_t reorder_ppb;
@@ -171,6 +174,7 @@ struct impair {
 	bool plain; /* no impairment and no queue: impair_pass will do */
 	bool holds; /* delay, jitter or rate: packets wait, and limit applies */
 	bool down;
+	unsigned chain_state;
 	nstime rate_free_at;      /* when the serialiser is free */
 	uint64_t rate_remainder;  /* bit-nanoseconds carried */
 	struct impair_slot *ring; /* the queue, ordered by (due, order) */

@@ -2,9 +2,11 @@
 /* Impairments of an attachment, and what `only:` and `match:` say. */
 #include "sim/scenario_parse.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define WHY_MAX 200U
+#define WHY_MAX   200U
+#define PIECE_MAX 64U /* of a value of several parts: longer ones are cut, and then no number */
 
 const char *const impairment_keys[] = {"delay",   "jitter", "loss",  "corrupt", "duplicate",
 				       "reorder", "rate",   "limit", "only",    NULL};
@@ -44,18 +46,120 @@ static void impair_delay(struct parse *p, struct doc *map, const char *key, nsti
 
 static void impair_probability(struct parse *p, struct doc *map, const char *key, uint32_t *out)
 {
-	static const char *const models[] = {"random", "gemodel", "state"};
 	struct doc *d = doc_get(map, key);
 
-	if (!d)
-		return;
-	for (size_t i = 0; d->kind == DOC_SCALAR && i < sizeof(models) / sizeof(*models); i++)
-		if (!strncmp(d->text, models[i], strlen(models[i]))) {
-			MISTAKE(p, d, "this version does not support the loss model '%s': write a plain percentage",
-				models[i]);
-			return;
+	if (d)
+		parse_probability(p, d, out);
+}
+
+/* A value of several parts, read one after the other. */
+struct pieces {
+	const struct doc *d;
+	const char *at;         /* what is not read yet */
+	char piece[PIECE_MAX];  /* the last one read */
+	struct doc_place place; /* where it stands */
+};
+
+/* The next word, with its unit when that stands apart; false at the end. */
+static bool piece_next(struct pieces *x)
+{
+	const char *start = x->at + strspn(x->at, " "), *end = start + strcspn(start, " ");
+
+	x->place = doc_where(x->d);
+	if (x->place.line && start > x->d->text)
+		x->place.column += (unsigned)(start - x->d->text) + !x->d->plain;
+	if (end > start && end[-1] >= '0' && end[-1] <= '9') {
+		const char *unit = end + strspn(end, " ");
+
+		if (*unit && (*unit < '0' || *unit > '9'))
+			end = unit + strcspn(unit, " ");
+	}
+	snprintf(x->piece, sizeof(x->piece), "%.*s", (int)(end - start), start);
+	x->at = end;
+	return end > start;
+}
+
+/* Up to `max` shares, `usage` being the whole of what may stand there. How many, or 0 with a mistake added. */
+static unsigned pieces_shares(struct parse *p, struct pieces *x, uint32_t *ppb, unsigned max, const char *usage)
+{
+	unsigned count = 0;
+	const char *why;
+
+	while (piece_next(x)) {
+		if (count == max) {
+			mistake_add(p->mistakes, x->place, "'%s' is too much: %s is all", x->piece, usage);
+			return 0;
 		}
-	parse_probability(p, d, out);
+		if (units_parse_probability(x->piece, &ppb[count], &why)) {
+			mistake_add(p->mistakes, x->place, "'%s' is not %s: %s", x->piece,
+				    units_dimension_text(UNITS_PROBABILITY), why);
+			return 0;
+		}
+		count++;
+	}
+	if (!count)
+		MISTAKE(p, x->d, "a share is missing: %s", usage);
+	return count;
+}
+
+/* tc-netem(8): what is left out makes the simpler model of the same family. */
+static bool loss_gemodel(struct parse *p, struct pieces *x, struct impair_chain *chain)
+{
+	uint32_t v[] = {0, 0, UNITS_PPB_ONE, 0};
+	unsigned count = pieces_shares(p, x, v, 4, "gemodel p [r [1-h [1-k]]]");
+
+	if (count == 1)
+		v[1] = UNITS_PPB_ONE - v[0];
+	*chain = (struct impair_chain){
+		.kind = IMPAIR_CHAIN_GEMODEL,
+		.gemodel = {.p_ppb = v[0], .r_ppb = v[1], .bad_ppb = v[2], .good_ppb = v[3]},
+	};
+	return count;
+}
+
+static bool loss_state(struct parse *p, struct pieces *x, struct impair_chain *chain)
+{
+	uint32_t v[] = {0, 0, 0, UNITS_PPB_ONE, 0};
+	unsigned count = pieces_shares(p, x, v, 5, "state p13 [p31 [p32 [p23 [p14]]]]");
+
+	if (!count)
+		return false;
+	if (count == 1)
+		v[1] = UNITS_PPB_ONE - v[0];
+	*chain = (struct impair_chain){
+		.kind = IMPAIR_CHAIN_STATE,
+		.state = {.p13_ppb = v[0], .p31_ppb = v[1], .p32_ppb = v[2], .p23_ppb = v[3], .p14_ppb = v[4]},
+	};
+	if (impair_chain_valid(chain))
+		return true;
+	MISTAKE(p, x->d, "%s are more than 100 %% together",
+		v[0] + v[4] > UNITS_PPB_ONE ? "p13 and p14" : "p31 and p32");
+	return false;
+}
+
+static void impair_loss(struct parse *p, struct doc *map, struct impairments *out)
+{
+	struct doc *d = doc_get(map, "loss");
+	struct pieces x = {.d = d};
+	struct impair_chain chain = {0};
+	uint32_t loss = 0;
+	bool good;
+
+	if (!d || !parse_text(p, d, &x.at))
+		return;
+	piece_next(&x);
+	if (!strcmp(x.piece, "gemodel")) {
+		good = loss_gemodel(p, &x, &chain);
+	} else if (!strcmp(x.piece, "state")) {
+		good = loss_state(p, &x, &chain);
+	} else {
+		x.at = d->text;
+		good = pieces_shares(p, &x, &loss, 1, "a share, gemodel or state");
+	}
+	if (!good)
+		return;
+	out->loss_ppb = loss;
+	out->chain = chain;
 }
 
 /* The plain values of one mapping. */
@@ -66,7 +170,7 @@ static void impair_values(struct parse *p, struct doc *map, struct impairments *
 
 	impair_delay(p, map, "delay", &x->delay_ns);
 	impair_delay(p, map, "jitter", &x->jitter_ns);
-	impair_probability(p, map, "loss", &x->loss_ppb);
+	impair_loss(p, map, x);
 	impair_probability(p, map, "corrupt", &x->corrupt_ppb);
 	impair_probability(p, map, "duplicate", &x->duplicate_ppb);
 	impair_probability(p, map, "reorder", &x->reorder_ppb);
@@ -108,8 +212,8 @@ static const struct doc *impair_check(struct parse *p, const struct doc *common,
 		return d;
 	}
 	d = impair_source(common, own, "only");
-	if (d && d != told && !x->delay_ns && !x->jitter_ns && !x->loss_ppb && !x->corrupt_ppb && !x->duplicate_ppb &&
-	    !x->reorder_ppb) {
+	if (d && d != told && !x->delay_ns && !x->jitter_ns && !x->loss_ppb && !x->chain.kind && !x->corrupt_ppb &&
+	    !x->duplicate_ppb && !x->reorder_ppb) {
 		MISTAKE_KEY(p, d, "'only' is never applied: nothing here picks packets");
 		return d;
 	}

@@ -244,6 +244,31 @@ START_TEST(loss_has_its_rate)
 }
 END_TEST
 
+/* The chain is asked once a packet and keeps its state over a change of something else, not over another model. */
+START_TEST(loss_by_a_chain)
+{
+	struct impairments v = {
+		.chain = {.kind = IMPAIR_CHAIN_GEMODEL, .gemodel = {.p_ppb = 1000000000, .bad_ppb = 1000000000}}};
+
+	set(&v);
+	for (uint32_t i = 0; i < 3; i++)
+		impair_input(&dir, packet(i), 0);
+	ck_assert_int_eq(take(0, NULL), 0);
+	ck_assert_int_eq(take(0, NULL), -1);
+	ck_assert_uint_eq(dir.counters.dropped[IMPAIR_DROP_LOSS], 2);
+	v.delay_ns = 5;
+	set(&v);
+	impair_input(&dir, packet(3), 0);
+	ck_assert_uint_eq(dir.counters.dropped[IMPAIR_DROP_LOSS], 3);
+	v.chain.kind = IMPAIR_CHAIN_STATE;
+	set(&v);
+	impair_input(&dir, packet(4), 0);
+	ck_assert_int_eq(take(5, NULL), 4);
+	v.loss_ppb = 1;
+	ck_assert_int_eq(impair_set(&dir, &v), E_INVAL);
+}
+END_TEST
+
 START_TEST(all_or_nothing)
 {
 	set(&(struct impairments){.loss_ppb = 1000000000});
@@ -595,6 +620,7 @@ int main(void)
 	tcase_add_test(c, jitter_is_uniform_and_reorders);
 	tcase_add_test(c, jitter_beyond_the_delay_stops_at_zero);
 	tcase_add_test(c, loss_has_its_rate);
+	tcase_add_test(c, loss_by_a_chain);
 	tcase_add_test(c, all_or_nothing);
 	tcase_add_test(c, corrupt_flips_one_bit_of_the_packet);
 	tcase_add_test(c, corrupted_arp_and_nd_are_caught_by_the_link);
