@@ -16,8 +16,10 @@
  *               checksum would have caught it, and a poisoned neighbour table is not what `corrupt` asks for
  *   limit       no more than `limit` packets are held, delayed ones included (`limit`); without delay, jitter and rate
  *               nothing is held
- *   reorder     a packet so chosen goes at once: no delay, no rate
- *   delay       plus a jitter, uniform in [-jitter, +jitter], not below zero in all; packets may overtake by it
+ *   reorder     a packet so chosen goes at once: no delay, no rate. With a gap, gap - 1 packets are delayed before one
+ *               can be chosen
+ *   delay       plus a jitter, uniform in [-jitter, +jitter] or of another distribution, not below zero in all; packets
+ *               may overtake by it
  *   rate        behind the delay: departure = max(now + delay, last departure) + serialisation, so that, as in netem, a
  *               rate keeps packets in order. Under `only:` it comes before the delay, so that a delayed packet does not
  *               hold up those the delay is not for. Serialisation counts the Ethernet frame with its header, without
@@ -88,6 +90,10 @@ struct impairments {
 	uint64_t rate_bps;         /* 0: no limit; up to IMPAIR_RATE_MAX */
 	uint32_t loss_ppb;         /* each of these up to 1e9 */
 	struct impair_chain chain; /* with one, loss_ppb is 0 */
+	/* How much each draw follows the one before it; up to 1e9. */
+	uint32_t loss_rho_ppb, corrupt_rho_ppb, duplicate_rho_ppb, reorder_rho_ppb, jitter_rho_ppb;
+	enum impair_distribution distribution; /* of jitter */
+	uint32_t reorder_gap; /* of so many packets, all but the last are delayed; 0 and 1: none need be */
 	uint32_t corrupt_ppb;
 	uint32_t duplicate_ppb;
 	uint32_t reorder_ppb;
@@ -175,6 +181,8 @@ struct impair {
 	bool holds; /* delay, jitter or rate: packets wait, and limit applies */
 	bool down;
 	unsigned chain_state;
+	uint32_t reorder_count; /* packets delayed since the last that was not, up to reorder_gap */
+	struct impair_correlation rho_loss, rho_corrupt, rho_duplicate, rho_reorder, rho_jitter;
 	nstime rate_free_at;      /* when the serialiser is free */
 	uint64_t rate_remainder;  /* bit-nanoseconds carried */
 	struct impair_slot *ring; /* the queue, ordered by (due, order) */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The random models of impairments beyond a plain probability, in integers: chains of states that lose packets.
+/* The random models of impairments beyond a plain probability, in integers: chains of states that lose packets,
+ * correlated draws, and the distributions of jitter.
  *
- * Plain functions of their state and a random stream; they know no packet and no time. Caller: sim/impair. */
+ * Plain functions of their state and a random stream; they know no packet and no time. The distributions' tables are
+ * made once, at first use, and are the same ever after. Caller: sim/impair. */
 #ifndef BATON_SIM_IMPAIR_MODEL_H
 #define BATON_SIM_IMPAIR_MODEL_H
 
@@ -38,5 +40,33 @@ bool impair_chain_valid(const struct impair_chain *c);
  * and `loss state`; Salsano, Ludovici, Ordine, "Definition of a general and intuitive loss model for packet networks".
  * Precondition: the chain is valid and not IMPAIR_CHAIN_NONE. */
 bool impair_chain_lose(const struct impair_chain *c, unsigned *state, struct random_stream *r);
+
+/* Zero-initialised has drawn nothing. */
+struct impair_correlation {
+	uint32_t last;
+	bool begun;
+};
+
+/* netem's correlated number in [0, 2^32): (1 - rho) * uniform + rho * the one before, the first of all being uniform.
+ * So neighbours correlate by rho, and, as in netem, the numbers crowd about the middle: their variance is (1 - rho) /
+ * (1 + rho) of the uniform one. rho_ppb is up to 1e9; 0 draws a uniform number. */
+uint32_t impair_correlated(struct impair_correlation *c, uint32_t rho_ppb, struct random_stream *r);
+
+/* Whether a correlated number falls below `ppb`, up to 1e9. */
+bool impair_correlated_chance(struct impair_correlation *c, uint32_t ppb, uint32_t rho_ppb, struct random_stream *r);
+
+/* Of jitter, in units of it: uniform in [-1, 1]; normal with deviation 1; Pareto of shape 3, less its mean 3/2, times
+ * 4/3; a quarter of normal plus three quarters of Pareto, at the same quantile. The last two end at 4. */
+enum impair_distribution {
+	IMPAIR_DISTRIBUTION_UNIFORM,
+	IMPAIR_DISTRIBUTION_NORMAL,
+	IMPAIR_DISTRIBUTION_PARETO,
+	IMPAIR_DISTRIBUTION_PARETONORMAL,
+	IMPAIR_DISTRIBUTION_COUNT
+};
+#define IMPAIR_JITTER_MAX (UINT64_C(1) << 42)
+
+/* The deviation of jitter_ns, up to IMPAIR_JITTER_MAX, at the quantile u / 2^32: the table's, of 4096, that is next. */
+int64_t impair_distribution_ns(enum impair_distribution d, uint64_t jitter_ns, uint32_t u);
 
 #endif

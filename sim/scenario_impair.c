@@ -8,9 +8,9 @@
 #define WHY_MAX   200U
 #define PIECE_MAX 64U /* of a value of several parts: longer ones are cut, and then no number */
 
-const char *const impairment_keys[] = {"delay",   "jitter", "loss",  "corrupt", "duplicate",
-				       "reorder", "rate",   "limit", "only",    NULL};
-const char *const impairment_later[] = {"distribution", NULL};
+const char *const impairment_keys[] = {"delay", "jitter", "loss", "corrupt",      "duplicate", "reorder",
+				       "rate",  "limit",  "only", "distribution", NULL};
+const char *const impairment_later[] = {"burst", "queue", NULL};
 
 bool parse_match(struct parse *p, const struct doc *d, struct impair_match *match)
 {
@@ -44,18 +44,11 @@ static void impair_delay(struct parse *p, struct doc *map, const char *key, nsti
 		*out = value;
 }
 
-static void impair_probability(struct parse *p, struct doc *map, const char *key, uint32_t *out)
-{
-	struct doc *d = doc_get(map, key);
-
-	if (d)
-		parse_probability(p, d, out);
-}
-
 /* A value of several parts, read one after the other. */
 struct pieces {
 	const struct doc *d;
 	const char *at;         /* what is not read yet */
+	const char *stop;       /* a word that ends the shares; may be NULL */
 	char piece[PIECE_MAX];  /* the last one read */
 	struct doc_place place; /* where it stands */
 };
@@ -85,7 +78,7 @@ static unsigned pieces_shares(struct parse *p, struct pieces *x, uint32_t *ppb, 
 	unsigned count = 0;
 	const char *why;
 
-	while (piece_next(x)) {
+	while (piece_next(x) && !(x->stop && !strcmp(x->piece, x->stop))) {
 		if (count == max) {
 			mistake_add(p->mistakes, x->place, "'%s' is too much: %s is all", x->piece, usage);
 			return 0;
@@ -100,6 +93,69 @@ static unsigned pieces_shares(struct parse *p, struct pieces *x, uint32_t *ppb, 
 	if (!count)
 		MISTAKE(p, x->d, "a share is missing: %s", usage);
 	return count;
+}
+
+/* A share, and how much a draw follows the one before. */
+static void impair_probability(struct parse *p, struct doc *map, const char *key, uint32_t *out, uint32_t *out_rho)
+{
+	struct doc *d = doc_get(map, key);
+	struct pieces x = {.d = d};
+	uint32_t v[] = {0, 0};
+
+	if (!d || !parse_text(p, d, &x.at) || !pieces_shares(p, &x, v, 2, "a share and its correlation"))
+		return;
+	*out = v[0];
+	*out_rho = v[1];
+}
+
+/* The same with "gap N" behind it. */
+static void impair_reorder(struct parse *p, struct doc *map, struct impairments *out)
+{
+	struct doc *d = doc_get(map, "reorder");
+	struct pieces x = {.d = d, .stop = "gap"};
+	uint32_t v[] = {0, 0};
+	uint64_t gap = 0;
+	const char *why;
+
+	if (!d || !parse_text(p, d, &x.at) || !pieces_shares(p, &x, v, 2, "a share, its correlation, gap N"))
+		return;
+	if (!strcmp(x.piece, x.stop)) {
+		piece_next(&x);
+		if (units_parse_count(x.piece, &gap, &why) || !gap || gap > IMPAIR_LIMIT_MAX || piece_next(&x)) {
+			mistake_add(p->mistakes, x.place, "behind 'gap' stand its packets, 1 to %u, and nothing more",
+				    IMPAIR_LIMIT_MAX);
+			return;
+		}
+	}
+	out->reorder_ppb = v[0];
+	out->reorder_rho_ppb = v[1];
+	out->reorder_gap = (uint32_t)gap;
+}
+
+static void impair_jitter(struct parse *p, struct doc *map, struct impairments *out)
+{
+	struct doc *d = doc_get(map, "jitter");
+	struct pieces x = {.d = d};
+	nstime jitter = 0;
+	uint32_t rho = 0;
+	const char *why;
+
+	if (!d || !parse_text(p, d, &x.at))
+		return;
+	piece_next(&x);
+	if (units_parse_duration(x.piece, &jitter, &why)) {
+		mistake_add(p->mistakes, x.place, "'%s' is not %s: %s", x.piece, units_dimension_text(UNITS_DURATION),
+			    why);
+		return;
+	}
+	if (jitter > IMPAIR_DELAY_MAX) {
+		MISTAKE(p, d, "'%s' is more than an hour", x.piece);
+		return;
+	}
+	if (x.at[strspn(x.at, " ")] && !pieces_shares(p, &x, &rho, 1, "a duration and its correlation"))
+		return;
+	out->jitter_ns = jitter;
+	out->jitter_rho_ppb = rho;
 }
 
 /* tc-netem(8): what is left out makes the simpler model of the same family. */
@@ -142,7 +198,7 @@ static void impair_loss(struct parse *p, struct doc *map, struct impairments *ou
 	struct doc *d = doc_get(map, "loss");
 	struct pieces x = {.d = d};
 	struct impair_chain chain = {0};
-	uint32_t loss = 0;
+	uint32_t loss[] = {0, 0};
 	bool good;
 
 	if (!d || !parse_text(p, d, &x.at))
@@ -154,26 +210,33 @@ static void impair_loss(struct parse *p, struct doc *map, struct impairments *ou
 		good = loss_state(p, &x, &chain);
 	} else {
 		x.at = d->text;
-		good = pieces_shares(p, &x, &loss, 1, "a share, gemodel or state");
+		good = pieces_shares(p, &x, loss, 2, "a share and its correlation, gemodel or state");
 	}
 	if (!good)
 		return;
-	out->loss_ppb = loss;
+	out->loss_ppb = loss[0];
+	out->loss_rho_ppb = loss[1];
 	out->chain = chain;
 }
+
+/* In the order of enum impair_distribution. */
+static const char *const distributions[] = {"uniform", "normal", "pareto", "paretonormal", NULL};
 
 /* The plain values of one mapping. */
 static void impair_values(struct parse *p, struct doc *map, struct impairments *x)
 {
 	struct doc *d;
 	uint64_t value;
+	size_t word;
 
+	if ((d = doc_get(map, "distribution")) && parse_word(p, d, distributions, NULL, &word))
+		x->distribution = (enum impair_distribution)word;
 	impair_delay(p, map, "delay", &x->delay_ns);
-	impair_delay(p, map, "jitter", &x->jitter_ns);
+	impair_jitter(p, map, x);
 	impair_loss(p, map, x);
-	impair_probability(p, map, "corrupt", &x->corrupt_ppb);
-	impair_probability(p, map, "duplicate", &x->duplicate_ppb);
-	impair_probability(p, map, "reorder", &x->reorder_ppb);
+	impair_probability(p, map, "corrupt", &x->corrupt_ppb, &x->corrupt_rho_ppb);
+	impair_probability(p, map, "duplicate", &x->duplicate_ppb, &x->duplicate_rho_ppb);
+	impair_reorder(p, map, x);
 	if ((d = doc_get(map, "rate")) && parse_rate(p, d, &value)) {
 		if (!value)
 			MISTAKE(p, d, "a rate of zero carries nothing; a link that is down is a fault");
@@ -204,6 +267,11 @@ static const struct doc *impair_check(struct parse *p, const struct doc *common,
 
 	if (d && d != told && x->jitter_ns > x->delay_ns) {
 		MISTAKE(p, d, "'jitter' is larger than 'delay': a packet cannot arrive before it is sent");
+		return d;
+	}
+	d = impair_source(common, own, "distribution");
+	if (d && d != told && !x->jitter_ns) {
+		MISTAKE_KEY(p, d, "'distribution' is never applied: there is no 'jitter'");
 		return d;
 	}
 	d = impair_source(common, own, "reorder");

@@ -401,6 +401,49 @@ START_TEST(reorder_sends_without_the_delay)
 }
 END_TEST
 
+/* gap: so many less one are delayed, then one may go at once; a sure draw makes it every n-th. */
+START_TEST(reorder_with_a_gap)
+{
+	set(&(struct impairments){.delay_ns = NSTIME_MS, .reorder_ppb = 1000000000, .reorder_gap = 5});
+	for (uint32_t i = 0; i < 100; i++)
+		impair_input(&dir, packet(i), 0);
+	for (uint32_t i = 0; i < 20; i++)
+		ck_assert_int_eq(take(0, NULL), 5 * i + 4);
+	ck_assert_int_eq(take(0, NULL), -1);
+	ck_assert_uint_eq(dir.counters.reordered, 20);
+}
+END_TEST
+
+/* Normal jitter: 68.3 % within one deviation, sigma 147; and neighbours of correlated jitter are near each other. */
+START_TEST(jitter_has_a_distribution_and_a_correlation)
+{
+	uint64_t within = 0;
+	nstime at, near = 0;
+
+	set(&(struct impairments){.delay_ns = 10000,
+				  .jitter_ns = 1000,
+				  .distribution = IMPAIR_DISTRIBUTION_NORMAL,
+				  .limit_packets = HUGE_RUN});
+	for (uint32_t i = 0; i < HUGE_RUN; i++)
+		impair_input(&dir, packet(i), (nstime)i * 100);
+	for (int64_t number; (number = take(NSTIME_NEVER, &at)) >= 0;) {
+		nstime took = at - (nstime)number * 100;
+
+		within += took >= 9000 && took <= 11000;
+	}
+	ck_assert_uint_gt(within, 68269 - 450);
+	ck_assert_uint_lt(within, 68269 + 450);
+	set(&(struct impairments){.delay_ns = 10000, .jitter_ns = 1000, .jitter_rho_ppb = 999000000});
+	for (uint32_t i = 0; i < 1000; i++) {
+		nstime before = near;
+
+		impair_input(&dir, packet(i), 0);
+		take(NSTIME_NEVER, &near);
+		ck_assert(!i || (near + 4 > before && before + 4 > near));
+	}
+}
+END_TEST
+
 START_TEST(down_drops_what_comes_and_what_waits)
 {
 	set(&(struct impairments){.delay_ns = 10});
@@ -627,6 +670,8 @@ int main(void)
 	tcase_add_test(c, limit_drops_the_tail);
 	tcase_add_test(c, limit_is_for_what_waits);
 	tcase_add_test(c, reorder_sends_without_the_delay);
+	tcase_add_test(c, reorder_with_a_gap);
+	tcase_add_test(c, jitter_has_a_distribution_and_a_correlation);
 	tcase_add_test(c, down_drops_what_comes_and_what_waits);
 	tcase_add_test(c, only_limits_to_what_matches);
 	tcase_add_test(c, encapsulated_is_by_tunnel_source);

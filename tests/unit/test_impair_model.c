@@ -5,6 +5,8 @@
 
 #include "tests/lib/unit.h"
 
+#include <stdlib.h>
+
 #define SEED 7U
 #define RUNS 1000000U
 
@@ -200,6 +202,144 @@ START_TEST(chains_out_of_range)
 }
 END_TEST
 
+/* The formulas of an autoregressive sequence: mean, variance and the correlation of neighbours. */
+START_TEST(correlated_numbers_have_their_moments)
+{
+	const double full = 4294967296.0;
+
+	for (unsigned percent = 0; percent < 100; percent += 25) {
+		struct impair_correlation c = {0};
+		double rho = percent / 100.0, sum = 0, squares = 0, products = 0, before = 0, variance;
+
+		for (unsigned i = 0; i < RUNS; i++) {
+			double x = impair_correlated(&c, percent * 10000000, &stream) / full - 0.5;
+
+			sum += x;
+			squares += x * x;
+			products += x * before;
+			before = x;
+		}
+		variance = (1 - rho) / (1 + rho) / 12;
+		ck_assert_double_eq_tol(sum / RUNS, 0, 0.001);
+		ck_assert_double_eq_tol(squares / RUNS, variance, 0.004 * variance);
+		ck_assert_double_eq_tol(products / squares, rho, 0.004);
+	}
+}
+END_TEST
+
+START_TEST(correlation_of_all_repeats_the_first)
+{
+	struct impair_correlation c = {0};
+	uint32_t first = impair_correlated(&c, 1000000000, &stream);
+
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_uint_eq(impair_correlated(&c, 1000000000, &stream), first);
+	for (unsigned i = 0; i < 100; i++) {
+		ck_assert(impair_correlated_chance(&c, 1000000000, 500000000, &stream));
+		ck_assert(!impair_correlated_chance(&c, 0, 500000000, &stream));
+	}
+}
+END_TEST
+
+#define ONE 1000000000 /* the jitter of these tests: deviations are read as parts in a billion */
+
+static double deviation(enum impair_distribution d)
+{
+	return (double)impair_distribution_ns(d, ONE, random_u32(&stream)) / ONE;
+}
+
+/* Quantiles of the normal distribution as other programs compute them, in the middle of the 4096 parts nearest to them.
+ */
+START_TEST(normal_has_its_quantiles)
+{
+	/* Phi(z) = (k + 1/2) / 4096 */
+	const struct {
+		uint32_t k;
+		double z;
+	} known[] = {{2048, 0.000306}, {2559, 0.318317}, {3071, 0.674106}, {4055, 2.330582}, {4095, 3.668329}};
+
+	for (unsigned i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		double z = (double)impair_distribution_ns(IMPAIR_DISTRIBUTION_NORMAL, ONE, known[i].k << 20) / ONE;
+		double mirrored =
+			(double)impair_distribution_ns(IMPAIR_DISTRIBUTION_NORMAL, ONE, (4095 - known[i].k) << 20) /
+			ONE;
+
+		ck_assert_double_eq_tol(z, known[i].z, 0.00002);
+		ck_assert_double_eq_tol(mirrored, -z, 1e-9);
+	}
+}
+END_TEST
+
+/* Deciles, by chi-square. */
+START_TEST(normal_fills_its_deciles)
+{
+	const double ends[9] = {-1.2815516, -0.8416212, -0.5244005, -0.2533471, 0,
+				0.2533471,  0.5244005,  0.8416212,  1.2815516};
+	const double shares[10] = {0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1};
+	uint64_t counts[10] = {0};
+	double chi;
+
+	for (unsigned i = 0; i < RUNS / 10; i++) {
+		double z = deviation(IMPAIR_DISTRIBUTION_NORMAL);
+		unsigned k = 0;
+
+		while (k < 9 && z > ends[k])
+			k++;
+		counts[k]++;
+	}
+	chi = chi_square(counts, shares, 10, RUNS / 10);
+	ck_assert_msg(chi < 27.9, "chi-square %f with 9 degrees of freedom", chi);
+}
+END_TEST
+
+static int double_compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Kolmogorov-Smirnov, up to where the distribution is cut. */
+START_TEST(uniform_and_pareto_have_their_distribution)
+{
+	const unsigned runs = RUNS / 10;
+	double *x = calloc(runs, sizeof(*x));
+
+	ck_assert_ptr_nonnull(x);
+	for (unsigned d = IMPAIR_DISTRIBUTION_UNIFORM; d <= IMPAIR_DISTRIBUTION_PARETO; d += 2) {
+		double most = 0;
+
+		for (unsigned i = 0; i < runs; i++)
+			x[i] = deviation((enum impair_distribution)d);
+		qsort(x, runs, sizeof(*x), double_compare);
+		for (unsigned i = 0; i < runs && x[i] < 3.99; i++) {
+			double y = 0.75 * x[i] + 1.5;
+			double share = d == IMPAIR_DISTRIBUTION_PARETO ? 1 - 1 / (y * y * y) : (x[i] + 1) / 2;
+			double above = (i + 1.0) / runs - share, below = share - (double)i / runs;
+
+			most = above > most ? above : most;
+			most = below > most ? below : most;
+		}
+		/* 1.95 / sqrt(n), and half a part of the table. */
+		ck_assert_msg(most < 0.00617 + 0.000122, "Kolmogorov-Smirnov %f of distribution %u", most, d);
+	}
+	ck_assert_double_eq_tol(x[runs - 1], 4, 1e-9);
+	free(x);
+}
+END_TEST
+
+START_TEST(paretonormal_is_a_quarter_normal)
+{
+	for (uint32_t k = 0; k < 4096; k++) {
+		int64_t normal = impair_distribution_ns(IMPAIR_DISTRIBUTION_NORMAL, ONE, k << 20);
+		int64_t pareto = impair_distribution_ns(IMPAIR_DISTRIBUTION_PARETO, ONE, k << 20);
+		int64_t both = impair_distribution_ns(IMPAIR_DISTRIBUTION_PARETONORMAL, ONE, k << 20);
+
+		ck_assert_int_lt(llabs(4 * both - normal - 3 * pareto), ONE / 8192);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("impair_model");
@@ -212,6 +352,12 @@ int main(void)
 	tcase_add_test(c, one_parameter_is_bernoulli);
 	tcase_add_test(c, independent_losses_stand_alone);
 	tcase_add_test(c, chains_out_of_range);
+	tcase_add_test(c, correlated_numbers_have_their_moments);
+	tcase_add_test(c, correlation_of_all_repeats_the_first);
+	tcase_add_test(c, normal_has_its_quantiles);
+	tcase_add_test(c, normal_fills_its_deciles);
+	tcase_add_test(c, uniform_and_pareto_have_their_distribution);
+	tcase_add_test(c, paretonormal_is_a_quarter_normal);
 	suite_add_tcase(suite, c);
 	return unit_run(suite);
 }

@@ -227,6 +227,14 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(a->in.only.kind, IMPAIR_MATCH_FILTER);
 	ck_assert_str_eq(a->in.only.filter, "tcp port 80");
 	ck_assert_uint_eq(a->out.only.kind, IMPAIR_MATCH_ALL);
+	ck_assert_uint_eq(server->attachments[0].in.jitter_rho_ppb, 250000000);
+	ck_assert_uint_eq(server->attachments[0].in.distribution, IMPAIR_DISTRIBUTION_PARETONORMAL);
+	ck_assert_uint_eq(server->attachments[0].in.reorder_ppb, 250000000);
+	ck_assert_uint_eq(server->attachments[0].in.reorder_rho_ppb, 500000000);
+	ck_assert_uint_eq(server->attachments[0].in.reorder_gap, 5);
+	ck_assert_uint_eq(server->attachments[0].in.loss_rho_ppb, 100000000);
+	ck_assert_uint_eq(server->attachments[0].in.corrupt_rho_ppb, 200000000);
+	ck_assert_uint_eq(server->attachments[0].in.duplicate_rho_ppb, 300000000);
 	/* tc-netem(8): without r it is 1-p; 1-h is 1 and 1-k is 0. */
 	a = &node_of(s, "classifier2")->attachments[0];
 	ck_assert_uint_eq(a->out.chain.kind, IMPAIR_CHAIN_GEMODEL);
