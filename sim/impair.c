@@ -128,6 +128,7 @@ static void ring_put(struct impair *i, nstime due, struct buf *frame)
 	if (!i->ring || n > i->ring_mask)
 		ring_grow(i);
 	i->ring_count++;
+	i->ring_bytes += frame->len;
 	if (n && due < i->ring[i->ring_head].due) {
 		i->ring_head = (i->ring_head - 1) & i->ring_mask;
 		i->ring[i->ring_head] = slot;
@@ -144,6 +145,7 @@ static struct buf *ring_take(struct impair *i)
 
 	i->ring_head = (i->ring_head + 1) & i->ring_mask;
 	i->ring_count--;
+	i->ring_bytes -= frame->len;
 	return frame;
 }
 
@@ -183,7 +185,8 @@ static bool impairments_valid(const struct impairments *v)
 {
 	return v->delay_ns <= IMPAIR_DELAY_MAX && v->jitter_ns <= IMPAIR_DELAY_MAX && v->rate_bps <= IMPAIR_RATE_MAX &&
 	       v->loss_ppb <= BILLION && v->corrupt_ppb <= BILLION && v->duplicate_ppb <= BILLION &&
-	       v->reorder_ppb <= BILLION && v->limit_packets <= IMPAIR_LIMIT_MAX && impair_chain_valid(&v->chain) &&
+	       v->reorder_ppb <= BILLION && v->limit_packets <= IMPAIR_LIMIT_MAX &&
+	       v->limit_bytes <= IMPAIR_LIMIT_BYTES_MAX && impair_chain_valid(&v->chain) &&
 	       !(v->loss_ppb && v->chain.kind) && v->loss_rho_ppb <= BILLION && v->corrupt_rho_ppb <= BILLION &&
 	       v->duplicate_rho_ppb <= BILLION && v->reorder_rho_ppb <= BILLION && v->jitter_rho_ppb <= BILLION &&
 	       v->distribution < IMPAIR_DISTRIBUTION_COUNT;
@@ -331,6 +334,13 @@ static nstime packet_due(struct impair *i, uint32_t len, bool matches, nstime no
 	return nstime_add(packet_serialise(i, now, len), delay);
 }
 
+static bool queue_is_full(const struct impair *i, uint32_t len)
+{
+	if (i->set.limit_bytes)
+		return i->ring_bytes + len > i->set.limit_bytes || i->ring_count >= IMPAIR_LIMIT_MAX;
+	return i->ring_count >= i->set.limit_packets;
+}
+
 /* One packet, booked as sent and not lost: corrupt, limit, reorder, delay, rate. */
 static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool struck, nstime now)
 {
@@ -344,7 +354,7 @@ static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool
 		packet_drop(i, frame, IMPAIR_DROP_FCS, now);
 		return;
 	}
-	if (i->holds && i->ring_count >= i->set.limit_packets) {
+	if (i->holds && queue_is_full(i, frame->len)) {
 		packet_drop(i, frame, IMPAIR_DROP_LIMIT, now);
 		return;
 	}

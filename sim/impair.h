@@ -14,16 +14,14 @@
  *   corrupt     flips exactly one bit of the IP packet, headers included, after any link checksum. A corrupted frame
  *               that is no IP packet, or is IPv6 neighbour discovery, is dropped instead (`fcs`): a real link's
  *               checksum would have caught it, and a poisoned neighbour table is not what `corrupt` asks for
- *   limit       no more than `limit` packets are held, delayed ones included (`limit`); without delay, jitter and rate
- *               nothing is held
- *   reorder     a packet so chosen goes at once: no delay, no rate. With a gap, gap - 1 packets are delayed before one
- *               can be chosen
- *   delay       plus a jitter, uniform in [-jitter, +jitter] or of another distribution, not below zero in all; packets
- *               may overtake by it
- *   rate        behind the delay: departure = max(now + delay, last departure) + serialisation, so that, as in netem, a
- *               rate keeps packets in order. Under `only:` it comes before the delay, so that a delayed packet does not
- *               hold up those the delay is not for. Serialisation counts the Ethernet frame with its header, without
- *               preamble, check sequence and gap; fractions of nanoseconds are carried, so the rate is exact
+ *   limit       no more than `limit` packets, or bytes of frames, are held, delayed ones included (`limit`); without
+ * delay, jitter and rate nothing is held reorder     a packet so chosen goes at once: no delay, no rate. With a gap,
+ * gap - 1 packets are delayed before one can be chosen delay       plus a jitter, uniform in [-jitter, +jitter] or of
+ * another distribution, not below zero in all; packets may overtake by it rate        behind the delay: departure =
+ * max(now + delay, last departure) + serialisation, so that, as in netem, a rate keeps packets in order. Under `only:`
+ * it comes before the delay, so that a delayed packet does not hold up those the delay is not for. Serialisation counts
+ * the Ethernet frame with its header, without preamble, check sequence and gap; fractions of nanoseconds are carried,
+ * so the rate is exact
  *
  * `only:` limits duplicate, loss, corrupt, reorder, delay and jitter to matching packets; limit and rate are for all.
  * Each kind of impairment draws from a stream of its own ("link NODE.NETWORK in loss"), and only for packets that it
@@ -45,12 +43,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IMPAIR_LIMIT_DEFAULT 1000U                    /* packets, netem's default */
-#define IMPAIR_LIMIT_MAX     1000000U                 /* packets */
-#define IMPAIR_RATE_MAX      UINT64_C(10000000000000) /* bit/s */
-#define IMPAIR_DELAY_MAX     (3600 * NSTIME_S)
-#define IMPAIR_FAULTS_MAX    4096U /* exact faults of one attachment at a time */
-#define IMPAIR_NAME_MAX      160U  /* of an attachment's name, with its NUL */
+#define IMPAIR_LIMIT_DEFAULT   1000U    /* packets, netem's default */
+#define IMPAIR_LIMIT_MAX       1000000U /* packets */
+#define IMPAIR_LIMIT_BYTES_MAX (UINT64_C(1) << 30)
+#define IMPAIR_RATE_MAX        UINT64_C(10000000000000) /* bit/s */
+#define IMPAIR_DELAY_MAX       (3600 * NSTIME_S)
+#define IMPAIR_FAULTS_MAX      4096U /* exact faults of one attachment at a time */
+#define IMPAIR_NAME_MAX        160U  /* of an attachment's name, with its NUL */
 
 /* Why a packet was dropped: the keys of packets.dropped_by in result.json. */
 #define IMPAIR_DROP_LIST(X)                                                                                            \
@@ -98,6 +97,7 @@ struct impairments {
 	uint32_t duplicate_ppb;
 	uint32_t reorder_ppb;
 	uint32_t limit_packets; /* 0: IMPAIR_LIMIT_DEFAULT; up to IMPAIR_LIMIT_MAX */
+	uint64_t limit_bytes;   /* 0: limit_packets counts; else this does, up to IMPAIR_LIMIT_BYTES_MAX */
 	struct impair_match only;
 };
 
@@ -187,6 +187,7 @@ struct impair {
 	uint64_t rate_remainder;  /* bit-nanoseconds carried */
 	struct impair_slot *ring; /* the queue, ordered by (due, order) */
 	uint32_t ring_head, ring_count, ring_mask;
+	uint64_t ring_bytes;
 	uint64_t dropped_total;
 	uint64_t digest;
 	struct impair_counters counters;

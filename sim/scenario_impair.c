@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define WHY_MAX   200U
+#define FRAME_MAX 1514U
 #define PIECE_MAX 64U /* of a value of several parts: longer ones are cut, and then no number */
 
 const char *const impairment_keys[] = {"delay", "jitter", "loss", "corrupt",      "duplicate", "reorder",
@@ -219,6 +220,29 @@ static void impair_loss(struct parse *p, struct doc *map, struct impairments *ou
 	out->chain = chain;
 }
 
+/* Packets, or a size. */
+static void impair_limit(struct parse *p, struct doc *map, struct impairments *out)
+{
+	struct doc *d = doc_get(map, "limit");
+	enum units_dimension dimension;
+	const char *text, *why;
+	uint64_t value;
+
+	if (!d || !parse_text(p, d, &text))
+		return;
+	if (units_parse_any(text, &dimension, &value, &why) || dimension != UNITS_SIZE) {
+		if (!parse_count(p, d, 1, IMPAIR_LIMIT_MAX, &value))
+			return;
+		out->limit_packets = (uint32_t)value;
+		out->limit_bytes = 0;
+	} else if (value < FRAME_MAX || value > IMPAIR_LIMIT_BYTES_MAX) {
+		MISTAKE(p, d, "'%s' is not between a frame, %u B, and 1 GiB", text, FRAME_MAX);
+	} else {
+		out->limit_packets = 0;
+		out->limit_bytes = value;
+	}
+}
+
 /* In the order of enum impair_distribution. */
 static const char *const distributions[] = {"uniform", "normal", "pareto", "paretonormal", NULL};
 
@@ -245,8 +269,7 @@ static void impair_values(struct parse *p, struct doc *map, struct impairments *
 		else
 			x->rate_bps = value;
 	}
-	if ((d = doc_get(map, "limit")) && parse_count(p, d, 1, IMPAIR_LIMIT_MAX, &value))
-		x->limit_packets = (uint32_t)value;
+	impair_limit(p, map, x);
 	if ((d = doc_get(map, "only")))
 		parse_match(p, d, &x->only);
 }

@@ -374,6 +374,26 @@ START_TEST(limit_drops_the_tail)
 }
 END_TEST
 
+START_TEST(limit_in_bytes)
+{
+	set(&(struct impairments){.delay_ns = 10, .limit_bytes = 3 * FRAME_LEN + 60});
+	for (uint32_t i = 0; i < 4; i++)
+		impair_input(&dir, packet(i), 0);
+	ck_assert_uint_eq(dir.counters.dropped[IMPAIR_DROP_LIMIT], 1);
+	impair_input(&dir, frame_make(6, 80, 60, 4), 0);
+	impair_input(&dir, frame_make(6, 80, 60, 5), 0);
+	ck_assert_uint_eq(dir.counters.dropped[IMPAIR_DROP_LIMIT], 2);
+	ck_assert_int_eq(take(10, NULL), 0);
+	impair_input(&dir, packet(6), 10);
+	for (uint32_t i = 1; i < 3; i++)
+		ck_assert_int_eq(take(10, NULL), i);
+	ck_assert_int_eq(take(20, NULL), 4);
+	ck_assert_int_eq(take(20, NULL), 6);
+	ck_assert_int_eq(take(20, NULL), -1);
+	ck_assert_uint_eq(dir.ring_bytes, 0);
+}
+END_TEST
+
 START_TEST(limit_is_for_what_waits)
 {
 	set(&(struct impairments){.loss_ppb = 1, .limit_packets = 3});
@@ -639,6 +659,7 @@ START_TEST(values_out_of_range_change_nothing)
 		{.jitter_ns = IMPAIR_DELAY_MAX + 1},
 		{.rate_bps = IMPAIR_RATE_MAX + 1},
 		{.limit_packets = IMPAIR_LIMIT_MAX + 1},
+		{.limit_bytes = IMPAIR_LIMIT_BYTES_MAX + 1},
 	};
 
 	set(&(struct impairments){.delay_ns = 77});
@@ -668,6 +689,7 @@ int main(void)
 	tcase_add_test(c, corrupt_flips_one_bit_of_the_packet);
 	tcase_add_test(c, corrupted_arp_and_nd_are_caught_by_the_link);
 	tcase_add_test(c, limit_drops_the_tail);
+	tcase_add_test(c, limit_in_bytes);
 	tcase_add_test(c, limit_is_for_what_waits);
 	tcase_add_test(c, reorder_sends_without_the_delay);
 	tcase_add_test(c, reorder_with_a_gap);

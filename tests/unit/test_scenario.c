@@ -224,6 +224,8 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(a->out.loss_ppb, 0);
 	ck_assert_uint_eq(a->in.jitter_ns, 2 * NSTIME_MS);
 	ck_assert_uint_eq(a->out.reorder_ppb, 50000000);
+	ck_assert_uint_eq(a->in.limit_bytes, 65536);
+	ck_assert_uint_eq(a->out.limit_packets, 500);
 	ck_assert_uint_eq(a->in.only.kind, IMPAIR_MATCH_FILTER);
 	ck_assert_str_eq(a->in.only.filter, "tcp port 80");
 	ck_assert_uint_eq(a->out.only.kind, IMPAIR_MATCH_ALL);
