@@ -10,7 +10,9 @@ SCENARIOS = \
 	scenarios/reject.yaml \
 	scenarios/big-post.yaml \
 	scenarios/half-close.yaml \
-	scenarios/maglev.yaml
+	scenarios/maglev.yaml \
+	scenarios/gilbert.yaml \
+	scenarios/wan.yaml
 
 scenariosdir = $(pkgdatadir)/scenarios
 dist_scenarios_DATA = $(SCENARIOS)

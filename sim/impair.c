@@ -128,6 +128,7 @@ static void ring_put(struct impair *i, nstime due, struct buf *frame)
 	if (!i->ring || n > i->ring_mask)
 		ring_grow(i);
 	i->ring_count++;
+	i->ring_bytes += frame->len;
 	if (n && due < i->ring[i->ring_head].due) {
 		i->ring_head = (i->ring_head - 1) & i->ring_mask;
 		i->ring[i->ring_head] = slot;
@@ -144,6 +145,7 @@ static struct buf *ring_take(struct impair *i)
 
 	i->ring_head = (i->ring_head + 1) & i->ring_mask;
 	i->ring_count--;
+	i->ring_bytes -= frame->len;
 	return frame;
 }
 
@@ -161,6 +163,7 @@ void impair_init(struct impair *i, const struct impair_config *config)
 	assert(strlen(config->name) < IMPAIR_NAME_MAX);
 	*i = (struct impair){.config = *config, .plain = true};
 	i->set.limit_packets = IMPAIR_LIMIT_DEFAULT;
+	i->chain_state = IMPAIR_CHAIN_START;
 	stream_init(&i->stream_loss, config, "loss");
 	stream_init(&i->stream_corrupt, config, "corrupt");
 	stream_init(&i->stream_duplicate, config, "duplicate");
@@ -182,7 +185,11 @@ static bool impairments_valid(const struct impairments *v)
 {
 	return v->delay_ns <= IMPAIR_DELAY_MAX && v->jitter_ns <= IMPAIR_DELAY_MAX && v->rate_bps <= IMPAIR_RATE_MAX &&
 	       v->loss_ppb <= BILLION && v->corrupt_ppb <= BILLION && v->duplicate_ppb <= BILLION &&
-	       v->reorder_ppb <= BILLION && v->limit_packets <= IMPAIR_LIMIT_MAX;
+	       v->reorder_ppb <= BILLION && v->limit_packets <= IMPAIR_LIMIT_MAX &&
+	       v->limit_bytes <= IMPAIR_LIMIT_BYTES_MAX && impair_chain_valid(&v->chain) &&
+	       !(v->loss_ppb && v->chain.kind) && v->loss_rho_ppb <= BILLION && v->corrupt_rho_ppb <= BILLION &&
+	       v->duplicate_rho_ppb <= BILLION && v->reorder_rho_ppb <= BILLION && v->jitter_rho_ppb <= BILLION &&
+	       v->distribution < IMPAIR_DISTRIBUTION_COUNT;
 }
 
 int impair_set(struct impair *i, const struct impairments *values)
@@ -199,13 +206,15 @@ int impair_set(struct impair *i, const struct impairments *values)
 	i->predicate = predicate;
 	if (values->rate_bps != i->set.rate_bps)
 		i->rate_remainder = 0; /* it counts in parts of the rate */
+	if (i->set.chain.kind != values->chain.kind)
+		i->chain_state = IMPAIR_CHAIN_START;
 	i->set = *values;
 	i->set.only.filter = NULL;
 	if (!i->set.limit_packets)
 		i->set.limit_packets = IMPAIR_LIMIT_DEFAULT;
 	i->holds = values->delay_ns || values->jitter_ns || values->rate_bps;
-	i->plain = !i->holds && !values->loss_ppb && !values->corrupt_ppb && !values->duplicate_ppb &&
-		   !values->reorder_ppb;
+	i->plain = !i->holds && !values->loss_ppb && !values->chain.kind && !values->corrupt_ppb &&
+		   !values->duplicate_ppb && !values->reorder_ppb;
 	return 0;
 }
 
@@ -222,9 +231,32 @@ void impair_set_down(struct impair *i, bool down, nstime now)
 }
 
 /* A draw from its own stream; none when the impairment is off. */
-static inline bool draw(struct random_stream *r, uint32_t ppb)
+static inline bool draw(struct random_stream *r, uint32_t ppb, struct impair_correlation *c, uint32_t rho_ppb)
 {
-	return ppb && random_chance(r, ppb);
+	if (!ppb)
+		return false;
+	return rho_ppb ? impair_correlated_chance(c, ppb, rho_ppb, r) : random_chance(r, ppb);
+}
+
+static inline bool loss_draw(struct impair *i)
+{
+	if (i->set.chain.kind)
+		return impair_chain_lose(&i->set.chain, &i->chain_state, &i->stream_loss);
+	return draw(&i->stream_loss, i->set.loss_ppb, &i->rho_loss, i->set.loss_rho_ppb);
+}
+
+/* Whether a packet goes at once; as in netem, one that the gap delays draws nothing. */
+static bool reorder_draw(struct impair *i)
+{
+	if (!i->set.reorder_ppb)
+		return false;
+	if ((i->reorder_count + 1 >= i->set.reorder_gap) &&
+	    draw(&i->stream_reorder, i->set.reorder_ppb, &i->rho_reorder, i->set.reorder_rho_ppb)) {
+		i->reorder_count = 0;
+		return true;
+	}
+	i->reorder_count += i->reorder_count < i->set.reorder_gap;
+	return false;
 }
 
 /* Bytes of the IP packet in a frame, padding left out; 0 when it is none, or neighbour discovery. */
@@ -280,14 +312,27 @@ static nstime packet_serialise(struct impair *i, nstime start, uint32_t len)
 	return i->rate_free_at;
 }
 
+static nstime jitter_add(struct impair *i, nstime delay)
+{
+	int64_t deviation;
+
+	if (i->set.distribution == IMPAIR_DISTRIBUTION_UNIFORM && !i->set.jitter_rho_ppb) {
+		delay += random_below(&i->stream_jitter, 2 * i->set.jitter_ns + 1);
+		return delay - nstime_min(delay, i->set.jitter_ns);
+	}
+	deviation = impair_distribution_ns(i->set.distribution, i->set.jitter_ns,
+					   impair_correlated(&i->rho_jitter, i->set.jitter_rho_ppb, &i->stream_jitter));
+	if (deviation < 0)
+		return delay - nstime_min(delay, (nstime)-deviation);
+	return delay + (nstime)deviation;
+}
+
 static nstime packet_due(struct impair *i, uint32_t len, bool matches, nstime now)
 {
 	nstime delay = matches ? i->set.delay_ns : 0;
 
-	if (matches && i->set.jitter_ns) {
-		delay += random_below(&i->stream_jitter, 2 * i->set.jitter_ns + 1);
-		delay -= nstime_min(delay, i->set.jitter_ns);
-	}
+	if (matches && i->set.jitter_ns)
+		delay = jitter_add(i, delay);
 	if (!i->set.rate_bps)
 		return nstime_add(now, delay);
 	if (i->set.only.kind == IMPAIR_MATCH_ALL)
@@ -295,10 +340,17 @@ static nstime packet_due(struct impair *i, uint32_t len, bool matches, nstime no
 	return nstime_add(packet_serialise(i, now, len), delay);
 }
 
+static bool queue_is_full(const struct impair *i, uint32_t len)
+{
+	if (i->set.limit_bytes)
+		return i->ring_bytes + len > i->set.limit_bytes || i->ring_count >= IMPAIR_LIMIT_MAX;
+	return i->ring_count >= i->set.limit_packets;
+}
+
 /* One packet, booked as sent and not lost: corrupt, limit, reorder, delay, rate. */
 static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool struck, nstime now)
 {
-	if (matches && draw(&i->stream_corrupt, i->set.corrupt_ppb)) {
+	if (matches && draw(&i->stream_corrupt, i->set.corrupt_ppb, &i->rho_corrupt, i->set.corrupt_rho_ppb)) {
 		if (!packet_corrupt(i, frame, &i->stream_corrupt)) {
 			packet_drop(i, frame, IMPAIR_DROP_FCS, now);
 			return;
@@ -308,11 +360,11 @@ static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool
 		packet_drop(i, frame, IMPAIR_DROP_FCS, now);
 		return;
 	}
-	if (i->holds && i->ring_count >= i->set.limit_packets) {
+	if (i->holds && queue_is_full(i, frame->len)) {
 		packet_drop(i, frame, IMPAIR_DROP_LIMIT, now);
 		return;
 	}
-	if (matches && draw(&i->stream_reorder, i->set.reorder_ppb)) {
+	if (matches && reorder_draw(i)) {
 		i->counters.reordered++;
 		ring_put(i, now, frame);
 		return;
@@ -323,15 +375,16 @@ static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool
 /* Duplication and loss, drawn together as netem does; then the rest for each that is left. */
 static void packet_enter(struct impair *i, struct buf *frame, bool matches, unsigned struck, nstime now)
 {
-	bool duplicate = matches && draw(&i->stream_duplicate, i->set.duplicate_ppb);
-	bool lost = matches && draw(&i->stream_loss, i->set.loss_ppb);
+	bool duplicate = matches &&
+			 draw(&i->stream_duplicate, i->set.duplicate_ppb, &i->rho_duplicate, i->set.duplicate_rho_ppb);
+	bool lost = matches && loss_draw(i);
 
 	if (duplicate || struck & 1U << IMPAIR_FAULT_DUPLICATE) {
 		struct buf *copy = buf_clone(frame);
 
 		i->counters.duplicated++;
 		packet_sent(i, copy);
-		if (lost || (matches && draw(&i->stream_loss, i->set.loss_ppb)))
+		if (lost || (matches && loss_draw(i)))
 			packet_drop(i, copy, IMPAIR_DROP_LOSS, now);
 		else
 			packet_admit(i, copy, matches, false, now);

@@ -9,18 +9,19 @@
  *   faults      exact faults: drop (`fault`), corrupt or duplicate the n-th packet that matches
  *   duplicate   and
  *   loss        are drawn together: a packet both lost and duplicated goes once (`loss` for the other). The copy goes
- *               first and draws its own loss, as netem's re-inserted clone does
+ *               first and draws its own loss, as netem's re-inserted clone does. Loss is a probability or a chain of
+ *               states (sim/impair_model)
  *   corrupt     flips exactly one bit of the IP packet, headers included, after any link checksum. A corrupted frame
  *               that is no IP packet, or is IPv6 neighbour discovery, is dropped instead (`fcs`): a real link's
  *               checksum would have caught it, and a poisoned neighbour table is not what `corrupt` asks for
- *   limit       no more than `limit` packets are held, delayed ones included (`limit`); without delay, jitter and rate
- *               nothing is held
- *   reorder     a packet so chosen goes at once: no delay, no rate
- *   delay       plus a jitter, uniform in [-jitter, +jitter], not below zero in all; packets may overtake by it
- *   rate        behind the delay: departure = max(now + delay, last departure) + serialisation, so that, as in netem, a
- *               rate keeps packets in order. Under `only:` it comes before the delay, so that a delayed packet does not
- *               hold up those the delay is not for. Serialisation counts the Ethernet frame with its header, without
- *               preamble, check sequence and gap; fractions of nanoseconds are carried, so the rate is exact
+ *   limit       no more than `limit` packets, or bytes of frames, are held, delayed ones included (`limit`); without
+ * delay, jitter and rate nothing is held reorder     a packet so chosen goes at once: no delay, no rate. With a gap,
+ * gap - 1 packets are delayed before one can be chosen delay       plus a jitter, uniform in [-jitter, +jitter] or of
+ * another distribution, not below zero in all; packets may overtake by it rate        behind the delay: departure =
+ * max(now + delay, last departure) + serialisation, so that, as in netem, a rate keeps packets in order. Under `only:`
+ * it comes before the delay, so that a delayed packet does not hold up those the delay is not for. Serialisation counts
+ * the Ethernet frame with its header, without preamble, check sequence and gap; fractions of nanoseconds are carried,
+ * so the rate is exact
  *
  * `only:` limits duplicate, loss, corrupt, reorder, delay and jitter to matching packets; limit and rate are for all.
  * Each kind of impairment draws from a stream of its own ("link NODE.NETWORK in loss"), and only for packets that it
@@ -36,17 +37,19 @@
 #include "base/nstime.h"
 #include "base/random.h"
 #include "base/trace.h"
+#include "sim/impair_model.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define IMPAIR_LIMIT_DEFAULT 1000U                    /* packets, netem's default */
-#define IMPAIR_LIMIT_MAX     1000000U                 /* packets */
-#define IMPAIR_RATE_MAX      UINT64_C(10000000000000) /* bit/s */
-#define IMPAIR_DELAY_MAX     (3600 * NSTIME_S)
-#define IMPAIR_FAULTS_MAX    4096U /* exact faults of one attachment at a time */
-#define IMPAIR_NAME_MAX      160U  /* of an attachment's name, with its NUL */
+#define IMPAIR_LIMIT_DEFAULT   1000U    /* packets, netem's default */
+#define IMPAIR_LIMIT_MAX       1000000U /* packets */
+#define IMPAIR_LIMIT_BYTES_MAX (UINT64_C(1) << 30)
+#define IMPAIR_RATE_MAX        UINT64_C(10000000000000) /* bit/s */
+#define IMPAIR_DELAY_MAX       (3600 * NSTIME_S)
+#define IMPAIR_FAULTS_MAX      4096U /* exact faults of one attachment at a time */
+#define IMPAIR_NAME_MAX        160U  /* of an attachment's name, with its NUL */
 
 /* Why a packet was dropped: the keys of packets.dropped_by in result.json. */
 #define IMPAIR_DROP_LIST(X)                                                                                            \
@@ -81,14 +84,20 @@ struct impair_match {
 
 /* Plain values, as a scenario states them. Zero-initialised is none. */
 struct impairments {
-	nstime delay_ns;   /* up to IMPAIR_DELAY_MAX */
-	nstime jitter_ns;  /* up to IMPAIR_DELAY_MAX */
-	uint64_t rate_bps; /* 0: no limit; up to IMPAIR_RATE_MAX */
-	uint32_t loss_ppb; /* each of these up to 1e9 */
+	nstime delay_ns;           /* up to IMPAIR_DELAY_MAX */
+	nstime jitter_ns;          /* up to IMPAIR_DELAY_MAX */
+	uint64_t rate_bps;         /* 0: no limit; up to IMPAIR_RATE_MAX */
+	uint32_t loss_ppb;         /* each of these up to 1e9 */
+	struct impair_chain chain; /* with one, loss_ppb is 0 */
+	/* How much each draw follows the one before it; up to 1e9. */
+	uint32_t loss_rho_ppb, corrupt_rho_ppb, duplicate_rho_ppb, reorder_rho_ppb, jitter_rho_ppb;
+	enum impair_distribution distribution; /* of jitter */
+	uint32_t reorder_gap; /* of so many packets, all but the last are delayed; 0 and 1: none need be */
 	uint32_t corrupt_ppb;
 	uint32_t duplicate_ppb;
 	uint32_t reorder_ppb;
 	uint32_t limit_packets; /* 0: IMPAIR_LIMIT_DEFAULT; up to IMPAIR_LIMIT_MAX */
+	uint64_t limit_bytes;   /* 0: limit_packets counts; else this does, up to IMPAIR_LIMIT_BYTES_MAX */
 	struct impair_match only;
 };
 
@@ -171,10 +180,14 @@ struct impair {
 	bool plain; /* no impairment and no queue: impair_pass will do */
 	bool holds; /* delay, jitter or rate: packets wait, and limit applies */
 	bool down;
+	unsigned chain_state;
+	uint32_t reorder_count; /* packets delayed since the last that was not, up to reorder_gap */
+	struct impair_correlation rho_loss, rho_corrupt, rho_duplicate, rho_reorder, rho_jitter;
 	nstime rate_free_at;      /* when the serialiser is free */
 	uint64_t rate_remainder;  /* bit-nanoseconds carried */
 	struct impair_slot *ring; /* the queue, ordered by (due, order) */
 	uint32_t ring_head, ring_count, ring_mask;
+	uint64_t ring_bytes;
 	uint64_t dropped_total;
 	uint64_t digest;
 	struct impair_counters counters;

@@ -9,6 +9,8 @@ libsim_a_SOURCES = \
 	sim/impair.c \
 	sim/impair.h \
 	sim/impair_match.c \
+	sim/impair_model.c \
+	sim/impair_model.h \
 	sim/invariants.c \
 	sim/invariants.h \
 	sim/metrics.c \

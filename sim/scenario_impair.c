@@ -2,13 +2,16 @@
 /* Impairments of an attachment, and what `only:` and `match:` say. */
 #include "sim/scenario_parse.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define WHY_MAX 200U
+#define WHY_MAX   200U
+#define FRAME_MAX 1514U
+#define PIECE_MAX 64U /* of a value of several parts: longer ones are cut, and then no number */
 
-const char *const impairment_keys[] = {"delay",   "jitter", "loss",  "corrupt", "duplicate",
-				       "reorder", "rate",   "limit", "only",    NULL};
-const char *const impairment_later[] = {"distribution", NULL};
+const char *const impairment_keys[] = {"delay", "jitter", "loss", "corrupt",      "duplicate", "reorder",
+				       "rate",  "limit",  "only", "distribution", NULL};
+const char *const impairment_later[] = {"burst", "queue", NULL};
 
 bool parse_match(struct parse *p, const struct doc *d, struct impair_match *match)
 {
@@ -42,34 +45,222 @@ static void impair_delay(struct parse *p, struct doc *map, const char *key, nsti
 		*out = value;
 }
 
-static void impair_probability(struct parse *p, struct doc *map, const char *key, uint32_t *out)
-{
-	static const char *const models[] = {"random", "gemodel", "state"};
-	struct doc *d = doc_get(map, key);
+/* A value of several parts, read one after the other. */
+struct pieces {
+	const struct doc *d;
+	const char *at;         /* what is not read yet */
+	const char *stop;       /* a word that ends the shares; may be NULL */
+	char piece[PIECE_MAX];  /* the last one read */
+	struct doc_place place; /* where it stands */
+};
 
-	if (!d)
+/* The next word, with its unit when that stands apart; false at the end. */
+static bool piece_next(struct pieces *x)
+{
+	const char *start = x->at + strspn(x->at, " "), *end = start + strcspn(start, " ");
+
+	x->place = doc_where(x->d);
+	if (x->place.line && start > x->d->text)
+		x->place.column += (unsigned)(start - x->d->text) + !x->d->plain;
+	if (end > start && end[-1] >= '0' && end[-1] <= '9') {
+		const char *unit = end + strspn(end, " ");
+
+		if (*unit && (*unit < '0' || *unit > '9'))
+			end = unit + strcspn(unit, " ");
+	}
+	snprintf(x->piece, sizeof(x->piece), "%.*s", (int)(end - start), start);
+	x->at = end;
+	return end > start;
+}
+
+/* Up to `max` shares, `usage` being the whole of what may stand there. How many, or 0 with a mistake added. */
+static unsigned pieces_shares(struct parse *p, struct pieces *x, uint32_t *ppb, unsigned max, const char *usage)
+{
+	unsigned count = 0;
+	const char *why;
+
+	while (piece_next(x) && !(x->stop && !strcmp(x->piece, x->stop))) {
+		if (count == max) {
+			mistake_add(p->mistakes, x->place, "'%s' is too much: %s is all", x->piece, usage);
+			return 0;
+		}
+		if (units_parse_probability(x->piece, &ppb[count], &why)) {
+			mistake_add(p->mistakes, x->place, "'%s' is not %s: %s", x->piece,
+				    units_dimension_text(UNITS_PROBABILITY), why);
+			return 0;
+		}
+		count++;
+	}
+	if (!count)
+		MISTAKE(p, x->d, "a share is missing: %s", usage);
+	return count;
+}
+
+/* A share, and how much a draw follows the one before. */
+static void impair_probability(struct parse *p, struct doc *map, const char *key, uint32_t *out, uint32_t *out_rho)
+{
+	struct doc *d = doc_get(map, key);
+	struct pieces x = {.d = d};
+	uint32_t v[] = {0, 0};
+
+	if (!d || !parse_text(p, d, &x.at) || !pieces_shares(p, &x, v, 2, "a share and its correlation"))
 		return;
-	for (size_t i = 0; d->kind == DOC_SCALAR && i < sizeof(models) / sizeof(*models); i++)
-		if (!strncmp(d->text, models[i], strlen(models[i]))) {
-			MISTAKE(p, d, "this version does not support the loss model '%s': write a plain percentage",
-				models[i]);
+	*out = v[0];
+	*out_rho = v[1];
+}
+
+/* The same with "gap N" behind it. */
+static void impair_reorder(struct parse *p, struct doc *map, struct impairments *out)
+{
+	struct doc *d = doc_get(map, "reorder");
+	struct pieces x = {.d = d, .stop = "gap"};
+	uint32_t v[] = {0, 0};
+	uint64_t gap = 0;
+	const char *why;
+
+	if (!d || !parse_text(p, d, &x.at) || !pieces_shares(p, &x, v, 2, "a share, its correlation, gap N"))
+		return;
+	if (!strcmp(x.piece, x.stop)) {
+		piece_next(&x);
+		if (units_parse_count(x.piece, &gap, &why) || !gap || gap > IMPAIR_LIMIT_MAX || piece_next(&x)) {
+			mistake_add(p->mistakes, x.place, "behind 'gap' stand its packets, 1 to %u, and nothing more",
+				    IMPAIR_LIMIT_MAX);
 			return;
 		}
-	parse_probability(p, d, out);
+	}
+	out->reorder_ppb = v[0];
+	out->reorder_rho_ppb = v[1];
+	out->reorder_gap = (uint32_t)gap;
 }
+
+static void impair_jitter(struct parse *p, struct doc *map, struct impairments *out)
+{
+	struct doc *d = doc_get(map, "jitter");
+	struct pieces x = {.d = d};
+	nstime jitter = 0;
+	uint32_t rho = 0;
+	const char *why;
+
+	if (!d || !parse_text(p, d, &x.at))
+		return;
+	piece_next(&x);
+	if (units_parse_duration(x.piece, &jitter, &why)) {
+		mistake_add(p->mistakes, x.place, "'%s' is not %s: %s", x.piece, units_dimension_text(UNITS_DURATION),
+			    why);
+		return;
+	}
+	if (jitter > IMPAIR_DELAY_MAX) {
+		MISTAKE(p, d, "'%s' is more than an hour", x.piece);
+		return;
+	}
+	if (x.at[strspn(x.at, " ")] && !pieces_shares(p, &x, &rho, 1, "a duration and its correlation"))
+		return;
+	out->jitter_ns = jitter;
+	out->jitter_rho_ppb = rho;
+}
+
+/* tc-netem(8): what is left out makes the simpler model of the same family. */
+static bool loss_gemodel(struct parse *p, struct pieces *x, struct impair_chain *chain)
+{
+	uint32_t v[] = {0, 0, UNITS_PPB_ONE, 0};
+	unsigned count = pieces_shares(p, x, v, 4, "gemodel p [r [1-h [1-k]]]");
+
+	if (count == 1)
+		v[1] = UNITS_PPB_ONE - v[0];
+	*chain = (struct impair_chain){
+		.kind = IMPAIR_CHAIN_GEMODEL,
+		.gemodel = {.p_ppb = v[0], .r_ppb = v[1], .bad_ppb = v[2], .good_ppb = v[3]},
+	};
+	return count;
+}
+
+static bool loss_state(struct parse *p, struct pieces *x, struct impair_chain *chain)
+{
+	uint32_t v[] = {0, 0, 0, UNITS_PPB_ONE, 0};
+	unsigned count = pieces_shares(p, x, v, 5, "state p13 [p31 [p32 [p23 [p14]]]]");
+
+	if (!count)
+		return false;
+	if (count == 1)
+		v[1] = UNITS_PPB_ONE - v[0];
+	*chain = (struct impair_chain){
+		.kind = IMPAIR_CHAIN_STATE,
+		.state = {.p13_ppb = v[0], .p31_ppb = v[1], .p32_ppb = v[2], .p23_ppb = v[3], .p14_ppb = v[4]},
+	};
+	if (impair_chain_valid(chain))
+		return true;
+	MISTAKE(p, x->d, "%s are more than 100 %% together",
+		v[0] + v[4] > UNITS_PPB_ONE ? "p13 and p14" : "p31 and p32");
+	return false;
+}
+
+static void impair_loss(struct parse *p, struct doc *map, struct impairments *out)
+{
+	struct doc *d = doc_get(map, "loss");
+	struct pieces x = {.d = d};
+	struct impair_chain chain = {0};
+	uint32_t loss[] = {0, 0};
+	bool good;
+
+	if (!d || !parse_text(p, d, &x.at))
+		return;
+	piece_next(&x);
+	if (!strcmp(x.piece, "gemodel")) {
+		good = loss_gemodel(p, &x, &chain);
+	} else if (!strcmp(x.piece, "state")) {
+		good = loss_state(p, &x, &chain);
+	} else {
+		x.at = d->text;
+		good = pieces_shares(p, &x, loss, 2, "a share and its correlation, gemodel or state");
+	}
+	if (!good)
+		return;
+	out->loss_ppb = loss[0];
+	out->loss_rho_ppb = loss[1];
+	out->chain = chain;
+}
+
+/* Packets, or a size. */
+static void impair_limit(struct parse *p, struct doc *map, struct impairments *out)
+{
+	struct doc *d = doc_get(map, "limit");
+	enum units_dimension dimension;
+	const char *text, *why;
+	uint64_t value;
+
+	if (!d || !parse_text(p, d, &text))
+		return;
+	if (units_parse_any(text, &dimension, &value, &why) || dimension != UNITS_SIZE) {
+		if (!parse_count(p, d, 1, IMPAIR_LIMIT_MAX, &value))
+			return;
+		out->limit_packets = (uint32_t)value;
+		out->limit_bytes = 0;
+	} else if (value < FRAME_MAX || value > IMPAIR_LIMIT_BYTES_MAX) {
+		MISTAKE(p, d, "'%s' is not between a frame, %u B, and 1 GiB", text, FRAME_MAX);
+	} else {
+		out->limit_packets = 0;
+		out->limit_bytes = value;
+	}
+}
+
+/* In the order of enum impair_distribution. */
+static const char *const distributions[] = {"uniform", "normal", "pareto", "paretonormal", NULL};
 
 /* The plain values of one mapping. */
 static void impair_values(struct parse *p, struct doc *map, struct impairments *x)
 {
 	struct doc *d;
 	uint64_t value;
+	size_t word;
 
+	if ((d = doc_get(map, "distribution")) && parse_word(p, d, distributions, NULL, &word))
+		x->distribution = (enum impair_distribution)word;
 	impair_delay(p, map, "delay", &x->delay_ns);
-	impair_delay(p, map, "jitter", &x->jitter_ns);
-	impair_probability(p, map, "loss", &x->loss_ppb);
-	impair_probability(p, map, "corrupt", &x->corrupt_ppb);
-	impair_probability(p, map, "duplicate", &x->duplicate_ppb);
-	impair_probability(p, map, "reorder", &x->reorder_ppb);
+	impair_jitter(p, map, x);
+	impair_loss(p, map, x);
+	impair_probability(p, map, "corrupt", &x->corrupt_ppb, &x->corrupt_rho_ppb);
+	impair_probability(p, map, "duplicate", &x->duplicate_ppb, &x->duplicate_rho_ppb);
+	impair_reorder(p, map, x);
 	if ((d = doc_get(map, "rate")) && parse_rate(p, d, &value)) {
 		if (!value)
 			MISTAKE(p, d, "a rate of zero carries nothing; a link that is down is a fault");
@@ -78,8 +269,7 @@ static void impair_values(struct parse *p, struct doc *map, struct impairments *
 		else
 			x->rate_bps = value;
 	}
-	if ((d = doc_get(map, "limit")) && parse_count(p, d, 1, IMPAIR_LIMIT_MAX, &value))
-		x->limit_packets = (uint32_t)value;
+	impair_limit(p, map, x);
 	if ((d = doc_get(map, "only")))
 		parse_match(p, d, &x->only);
 }
@@ -102,14 +292,19 @@ static const struct doc *impair_check(struct parse *p, const struct doc *common,
 		MISTAKE(p, d, "'jitter' is larger than 'delay': a packet cannot arrive before it is sent");
 		return d;
 	}
+	d = impair_source(common, own, "distribution");
+	if (d && d != told && !x->jitter_ns) {
+		MISTAKE_KEY(p, d, "'distribution' is never applied: there is no 'jitter'");
+		return d;
+	}
 	d = impair_source(common, own, "reorder");
 	if (d && d != told && x->reorder_ppb && !x->delay_ns && !x->rate_bps) {
 		MISTAKE_KEY(p, d, "'reorder' is never applied: without 'delay' or 'rate' no packet waits");
 		return d;
 	}
 	d = impair_source(common, own, "only");
-	if (d && d != told && !x->delay_ns && !x->jitter_ns && !x->loss_ppb && !x->corrupt_ppb && !x->duplicate_ppb &&
-	    !x->reorder_ppb) {
+	if (d && d != told && !x->delay_ns && !x->jitter_ns && !x->loss_ppb && !x->chain.kind && !x->corrupt_ppb &&
+	    !x->duplicate_ppb && !x->reorder_ppb) {
 		MISTAKE_KEY(p, d, "'only' is never applied: nothing here picks packets");
 		return d;
 	}

@@ -166,8 +166,8 @@ static void network_unknown(struct parse *p, const struct doc *d)
 /* An attachment's keys: an address of its own besides the impairments. */
 static bool parse_attachment(struct parse *p, struct doc *d, bool alone, struct scenario_attachment *a)
 {
-	static const char *const known[] = {"address", "delay", "jitter", "loss", "corrupt", "duplicate", "reorder",
-					    "rate",    "limit", "only",   "in",   "out",     NULL};
+	static const char *const known[] = {"address", "delay", "jitter", "loss", "corrupt", "duplicate",    "reorder",
+					    "rate",    "limit", "only",   "in",   "out",     "distribution", NULL};
 	struct doc *address = doc_get(d, "address");
 	const char *text;
 

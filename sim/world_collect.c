@@ -82,7 +82,9 @@ void world_sweep(struct world *w, size_t connections_max)
 static nstime direction_worst_ns(const struct impairments *d)
 {
 	nstime queue = 0;
-	if (d->rate_bps)
+	if (d->rate_bps && d->limit_bytes)
+		queue = d->limit_bytes * 8 * NSTIME_S / d->rate_bps;
+	else if (d->rate_bps)
 		queue = (d->limit_packets ? d->limit_packets : IMPAIR_LIMIT_DEFAULT) * FRAME_BITS_MAX * NSTIME_S /
 			d->rate_bps;
 	if (d->delay_ns >= CALM_ROUND_TRIP_MAX || queue >= CALM_ROUND_TRIP_MAX)

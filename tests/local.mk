@@ -27,6 +27,7 @@ UNIT_TESTS = \
 	tests/unit/test_handoff \
 	tests/unit/test_handoff_cases \
 	tests/unit/test_impair \
+	tests/unit/test_impair_model \
 	tests/unit/test_invariants \
 	tests/unit/test_metrics \
 	tests/unit/test_migrate \

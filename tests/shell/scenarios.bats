@@ -31,6 +31,8 @@ check_shipped() {
 @test "big-post.yaml" { check_shipped big-post; }
 @test "half-close.yaml" { check_shipped half-close; }
 @test "maglev.yaml" { check_shipped maglev; }
+@test "gilbert.yaml" { check_shipped gilbert; }
+@test "wan.yaml" { check_shipped wan; }
 
 @test "every shipped scenario is tested here and has a golden result" {
 	local f name

@@ -244,6 +244,31 @@ START_TEST(loss_has_its_rate)
 }
 END_TEST
 
+/* The chain is asked once a packet and keeps its state over a change of something else, not over another model. */
+START_TEST(loss_by_a_chain)
+{
+	struct impairments v = {
+		.chain = {.kind = IMPAIR_CHAIN_GEMODEL, .gemodel = {.p_ppb = 1000000000, .bad_ppb = 1000000000}}};
+
+	set(&v);
+	for (uint32_t i = 0; i < 3; i++)
+		impair_input(&dir, packet(i), 0);
+	ck_assert_int_eq(take(0, NULL), 0);
+	ck_assert_int_eq(take(0, NULL), -1);
+	ck_assert_uint_eq(dir.counters.dropped[IMPAIR_DROP_LOSS], 2);
+	v.delay_ns = 5;
+	set(&v);
+	impair_input(&dir, packet(3), 0);
+	ck_assert_uint_eq(dir.counters.dropped[IMPAIR_DROP_LOSS], 3);
+	v.chain.kind = IMPAIR_CHAIN_STATE;
+	set(&v);
+	impair_input(&dir, packet(4), 0);
+	ck_assert_int_eq(take(5, NULL), 4);
+	v.loss_ppb = 1;
+	ck_assert_int_eq(impair_set(&dir, &v), E_INVAL);
+}
+END_TEST
+
 START_TEST(all_or_nothing)
 {
 	set(&(struct impairments){.loss_ppb = 1000000000});
@@ -349,6 +374,26 @@ START_TEST(limit_drops_the_tail)
 }
 END_TEST
 
+START_TEST(limit_in_bytes)
+{
+	set(&(struct impairments){.delay_ns = 10, .limit_bytes = 3 * FRAME_LEN + 60});
+	for (uint32_t i = 0; i < 4; i++)
+		impair_input(&dir, packet(i), 0);
+	ck_assert_uint_eq(dir.counters.dropped[IMPAIR_DROP_LIMIT], 1);
+	impair_input(&dir, frame_make(6, 80, 60, 4), 0);
+	impair_input(&dir, frame_make(6, 80, 60, 5), 0);
+	ck_assert_uint_eq(dir.counters.dropped[IMPAIR_DROP_LIMIT], 2);
+	ck_assert_int_eq(take(10, NULL), 0);
+	impair_input(&dir, packet(6), 10);
+	for (uint32_t i = 1; i < 3; i++)
+		ck_assert_int_eq(take(10, NULL), i);
+	ck_assert_int_eq(take(20, NULL), 4);
+	ck_assert_int_eq(take(20, NULL), 6);
+	ck_assert_int_eq(take(20, NULL), -1);
+	ck_assert_uint_eq(dir.ring_bytes, 0);
+}
+END_TEST
+
 START_TEST(limit_is_for_what_waits)
 {
 	set(&(struct impairments){.loss_ppb = 1, .limit_packets = 3});
@@ -373,6 +418,49 @@ START_TEST(reorder_sends_without_the_delay)
 	ck_assert_uint_lt(early, 300);
 	while (take(NSTIME_NEVER, &at) >= 0)
 		ck_assert_uint_eq(at, NSTIME_MS);
+}
+END_TEST
+
+/* gap: so many less one are delayed, then one may go at once; a sure draw makes it every n-th. */
+START_TEST(reorder_with_a_gap)
+{
+	set(&(struct impairments){.delay_ns = NSTIME_MS, .reorder_ppb = 1000000000, .reorder_gap = 5});
+	for (uint32_t i = 0; i < 100; i++)
+		impair_input(&dir, packet(i), 0);
+	for (uint32_t i = 0; i < 20; i++)
+		ck_assert_int_eq(take(0, NULL), 5 * i + 4);
+	ck_assert_int_eq(take(0, NULL), -1);
+	ck_assert_uint_eq(dir.counters.reordered, 20);
+}
+END_TEST
+
+/* Normal jitter: 68.3 % within one deviation, sigma 147; and neighbours of correlated jitter are near each other. */
+START_TEST(jitter_has_a_distribution_and_a_correlation)
+{
+	uint64_t within = 0;
+	nstime at, near = 0;
+
+	set(&(struct impairments){.delay_ns = 10000,
+				  .jitter_ns = 1000,
+				  .distribution = IMPAIR_DISTRIBUTION_NORMAL,
+				  .limit_packets = HUGE_RUN});
+	for (uint32_t i = 0; i < HUGE_RUN; i++)
+		impair_input(&dir, packet(i), (nstime)i * 100);
+	for (int64_t number; (number = take(NSTIME_NEVER, &at)) >= 0;) {
+		nstime took = at - (nstime)number * 100;
+
+		within += took >= 9000 && took <= 11000;
+	}
+	ck_assert_uint_gt(within, 68269 - 450);
+	ck_assert_uint_lt(within, 68269 + 450);
+	set(&(struct impairments){.delay_ns = 10000, .jitter_ns = 1000, .jitter_rho_ppb = 999000000});
+	for (uint32_t i = 0; i < 1000; i++) {
+		nstime before = near;
+
+		impair_input(&dir, packet(i), 0);
+		take(NSTIME_NEVER, &near);
+		ck_assert(!i || (near + 4 > before && before + 4 > near));
+	}
 }
 END_TEST
 
@@ -602,6 +690,7 @@ START_TEST(values_out_of_range_change_nothing)
 		{.jitter_ns = IMPAIR_DELAY_MAX + 1},
 		{.rate_bps = IMPAIR_RATE_MAX + 1},
 		{.limit_packets = IMPAIR_LIMIT_MAX + 1},
+		{.limit_bytes = IMPAIR_LIMIT_BYTES_MAX + 1},
 	};
 
 	set(&(struct impairments){.delay_ns = 77});
@@ -626,12 +715,16 @@ int main(void)
 	tcase_add_test(c, jitter_is_uniform_and_reorders);
 	tcase_add_test(c, jitter_beyond_the_delay_stops_at_zero);
 	tcase_add_test(c, loss_has_its_rate);
+	tcase_add_test(c, loss_by_a_chain);
 	tcase_add_test(c, all_or_nothing);
 	tcase_add_test(c, corrupt_flips_one_bit_of_the_packet);
 	tcase_add_test(c, corrupted_arp_and_nd_are_caught_by_the_link);
 	tcase_add_test(c, limit_drops_the_tail);
+	tcase_add_test(c, limit_in_bytes);
 	tcase_add_test(c, limit_is_for_what_waits);
 	tcase_add_test(c, reorder_sends_without_the_delay);
+	tcase_add_test(c, reorder_with_a_gap);
+	tcase_add_test(c, jitter_has_a_distribution_and_a_correlation);
 	tcase_add_test(c, down_drops_what_comes_and_what_waits);
 	tcase_add_test(c, down_frees_the_serialiser);
 	tcase_add_test(c, a_new_rate_starts_exact);

@@ -239,9 +239,27 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(a->out.loss_ppb, 0);
 	ck_assert_uint_eq(a->in.jitter_ns, 2 * NSTIME_MS);
 	ck_assert_uint_eq(a->out.reorder_ppb, 50000000);
+	ck_assert_uint_eq(a->in.limit_bytes, 65536);
+	ck_assert_uint_eq(a->out.limit_packets, 500);
 	ck_assert_uint_eq(a->in.only.kind, IMPAIR_MATCH_FILTER);
 	ck_assert_str_eq(a->in.only.filter, "tcp port 80");
 	ck_assert_uint_eq(a->out.only.kind, IMPAIR_MATCH_ALL);
+	ck_assert_uint_eq(server->attachments[0].in.jitter_rho_ppb, 250000000);
+	ck_assert_uint_eq(server->attachments[0].in.distribution, IMPAIR_DISTRIBUTION_PARETONORMAL);
+	ck_assert_uint_eq(server->attachments[0].in.reorder_ppb, 250000000);
+	ck_assert_uint_eq(server->attachments[0].in.reorder_rho_ppb, 500000000);
+	ck_assert_uint_eq(server->attachments[0].in.reorder_gap, 5);
+	ck_assert_uint_eq(server->attachments[0].in.loss_rho_ppb, 100000000);
+	ck_assert_uint_eq(server->attachments[0].in.corrupt_rho_ppb, 200000000);
+	ck_assert_uint_eq(server->attachments[0].in.duplicate_rho_ppb, 300000000);
+	/* tc-netem(8): without r it is 1-p; 1-h is 1 and 1-k is 0. */
+	a = &node_of(s, "classifier2")->attachments[0];
+	ck_assert_uint_eq(a->out.chain.kind, IMPAIR_CHAIN_GEMODEL);
+	ck_assert_uint_eq(a->out.chain.gemodel.p_ppb, 10000000);
+	ck_assert_uint_eq(a->out.chain.gemodel.r_ppb, 100000000);
+	ck_assert_uint_eq(a->out.chain.gemodel.bad_ppb, 1000000000);
+	ck_assert_uint_eq(a->out.chain.gemodel.good_ppb, 0);
+	ck_assert_uint_eq(a->in.chain.gemodel.r_ppb, 990000000);
 	/* The VIP and the given address are skipped; the forwarder's own classifier needs no tunnel. */
 	expect_address(&node_of(s, "balancer")->attachments[0].address, "192.0.2.1");
 	ck_assert_uint_eq(node_of(s, "balancer")->attachments[0].tunnel.family, 0);
@@ -266,10 +284,15 @@ START_TEST(test_everything)
 	/* Faults by time; each set over what held before. */
 	ck_assert_uint_eq(s->faults[0].kind, FAULT_LINK_DOWN);
 	ck_assert_uint_eq(s->faults[1].kind, FAULT_CRASH);
-	ck_assert_uint_eq(s->faults[3].in.loss_ppb, 200000000);
+	ck_assert_uint_eq(s->faults[3].in.loss_ppb, 0);
+	ck_assert_uint_eq(s->faults[3].in.chain.kind, IMPAIR_CHAIN_STATE);
+	ck_assert_uint_eq(s->faults[3].in.chain.state.p31_ppb, 300000000);
+	ck_assert_uint_eq(s->faults[3].in.chain.state.p32_ppb, 50000000);
+	ck_assert_uint_eq(s->faults[3].in.chain.state.p23_ppb, 400000000);
+	ck_assert_uint_eq(s->faults[3].in.chain.state.p14_ppb, 5000000);
 	ck_assert_uint_eq(s->faults[3].in.delay_ns, 5 * NSTIME_MS);
 	ck_assert_uint_eq(s->faults[3].out.rate_bps, 100000000);
-	ck_assert_uint_eq(s->faults[4].in.loss_ppb, 200000000);
+	ck_assert_uint_eq(s->faults[4].in.chain.state.p13_ppb, 20000000);
 	ck_assert_uint_eq(s->faults[4].out.corrupt_ppb, 10000000);
 	ck_assert_uint_eq(s->faults[5].nth, 3);
 	ck_assert_uint_eq(s->faults[5].match.kind, IMPAIR_MATCH_COURIER);
