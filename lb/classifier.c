@@ -11,7 +11,6 @@
 struct rule {
 	struct rule_match match; /* texts are owned */
 	struct policy_group group;
-	uint64_t chosen;
 };
 
 struct service {
@@ -193,7 +192,8 @@ static struct classifier_decision decide_answer(struct classifier_conn *conn, en
 		.status = http ? answers[answer].status : 0,
 	};
 	TRACE(conn->owner->trace, now, TRACE_CLASSIFIER_ANSWER, TF_TUPLE("tuple", &conn->tuple),
-	      TF_TEXT("service", conn->service->name), TF_U64("status", conn->decision.status));
+	      TF_TEXT("service", conn->service->name), TF_U64("status", conn->decision.status),
+	      TF_TEXT("why", request_reason(&conn->request)));
 	return conn->decision;
 }
 
@@ -210,7 +210,6 @@ static struct classifier_decision decide_device(struct classifier_conn *conn, si
 	waiting_remove(conn);
 	policy_connections(&c->policy, device, 1);
 	c->counters.chosen++;
-	rule->chosen++;
 	conn->decision = (struct classifier_decision){
 		.verdict = CLASSIFIER_DEVICE,
 		.device = device,
@@ -374,14 +373,4 @@ const char *classifier_answer_text(uint16_t status)
 const struct classifier_counters *classifier_counters(const struct classifier *c)
 {
 	return &c->counters;
-}
-
-uint64_t classifier_rule_chosen(const struct classifier *c, size_t service, size_t rule)
-{
-	return c->services[service].rules[rule].chosen;
-}
-
-size_t classifier_connections(const struct classifier *c)
-{
-	return c->connections;
 }
