@@ -15,7 +15,8 @@ const struct bench bench_list[] = {
 	{NULL, NULL, NULL},
 };
 
-void bench_add(struct bench_report *r, const struct bench_value *value)
+/* Adds a figure; more than BENCH_VALUES_MAX is a programmer's error. */
+static void bench_add(struct bench_report *r, const struct bench_value *value)
 {
 	assert(r->count < BENCH_VALUES_MAX);
 	r->values[r->count++] = *value;

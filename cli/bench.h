@@ -27,9 +27,6 @@ struct bench_report {
 	size_t count;
 };
 
-/* Adds a figure; more than BENCH_VALUES_MAX is a programmer's error. */
-void bench_add(struct bench_report *r, const struct bench_value *value);
-
 /* The same for one that needs no more said. */
 void bench_add_plain(struct bench_report *r, const char *metric, double value, const char *unit);
 

@@ -136,10 +136,4 @@ const char *classifier_answer_text(uint16_t status);
 
 const struct classifier_counters *classifier_counters(const struct classifier *c);
 
-/* Connections chosen by one rule. */
-uint64_t classifier_rule_chosen(const struct classifier *c, size_t service, size_t rule);
-
-/* Connections open now (I5). */
-size_t classifier_connections(const struct classifier *c);
-
 #endif

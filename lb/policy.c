@@ -121,10 +121,3 @@ void policy_connections(struct policy *p, uint16_t device, int delta)
 					: connections > UINT32_MAX ? UINT32_MAX
 								   : (uint32_t)connections;
 }
-
-const struct policy_device *policy_device_find(const struct policy *p, uint16_t device)
-{
-	size_t index = device_index(p, device);
-
-	return index < p->devices_count ? &p->devices[index] : NULL;
-}

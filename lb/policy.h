@@ -55,7 +55,4 @@ void policy_health(struct policy *p, uint16_t device, bool healthy);
 /* Adds to a device's count of connections; it does not fall below 0. An unknown device is ignored. */
 void policy_connections(struct policy *p, uint16_t device, int delta);
 
-/* The device's entry, or NULL. */
-const struct policy_device *policy_device_find(const struct policy *p, uint16_t device);
-
 #endif

@@ -25,7 +25,6 @@
 #define ARP_RETRY          (1 * NSTIME_S)   /* between requests (RFC 1122 2.3.2.1: at most one a second) */
 #define ARP_RETRIES_MAX    4U               /* requests before a neighbour counts as unreachable */
 #define ARP_AGE            (300 * NSTIME_S) /* an entry in use is confirmed again when as old as this */
-#define ARP_FRAME_LEN      42U
 
 struct arp_entry;
 TAILQ_HEAD(arp_list, arp_entry);

@@ -294,10 +294,3 @@ bool sock_silenced(struct stack *s, const ip_addr_t *local, const ip_addr_t *rem
 	s->counters.rst_suppressed++;
 	return true;
 }
-
-void sock_unread_append(struct sock *k, const void *bytes, size_t len)
-{
-	stack_enter_untimed(k->stack);
-	sockbuf_append(&k->unread, bytes, len);
-	sock_ready_mark(k);
-}

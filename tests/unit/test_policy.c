@@ -57,6 +57,14 @@ START_TEST(round_robin)
 }
 END_TEST
 
+static const struct policy_device *device_find(const struct policy *p, uint16_t device)
+{
+	for (size_t i = 0; i < p->devices_count; i++)
+		if (p->devices[i].device == device)
+			return &p->devices[i];
+	return NULL;
+}
+
 START_TEST(least_connections)
 {
 	struct policy p = {0};
@@ -72,7 +80,7 @@ START_TEST(least_connections)
 	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 3);
 	ck_assert_uint_eq(choose(&p, &other, NULL, 0), 5);
 	policy_connections(&p, 9, -5);
-	ck_assert_uint_eq(policy_device_find(&p, 9)->connections, 0);
+	ck_assert_uint_eq(device_find(&p, 9)->connections, 0);
 	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 9);
 	policy_health(&p, 9, false);
 	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 3);
@@ -83,7 +91,7 @@ START_TEST(least_connections)
 	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 0);
 	policy_health(&p, 100, true);
 	policy_connections(&p, 100, 1);
-	ck_assert_ptr_null(policy_device_find(&p, 100));
+	ck_assert_ptr_null(device_find(&p, 100));
 	policy_group_fini(&g);
 	policy_group_fini(&other);
 	policy_fini(&p);
