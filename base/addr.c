@@ -29,6 +29,8 @@ bool addr_in_prefix(const struct addr *a, const struct addr *prefix, uint8_t pre
 
 	if (a->family != prefix->family || prefix_len > addr_len(a) * 8)
 		return false;
+	if (a->family == 4) /* the way of every packet */
+		return prefix_len == 0 || (load_be32(a->bytes) ^ load_be32(prefix->bytes)) >> (32 - prefix_len) == 0;
 	if (memcmp(a->bytes, prefix->bytes, whole) != 0)
 		return false;
 	return rest == 0 || (a->bytes[whole] ^ prefix->bytes[whole]) >> (8 - rest) == 0;

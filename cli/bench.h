@@ -17,7 +17,8 @@ struct bench_value {
 	double value;
 	const char *unit;
 	const char *cipher, *part; /* NULL: not said */
-	long size_bytes;           /* BENCH_NO_SIZE: not said */
+	long size;                 /* BENCH_NO_SIZE: not said */
+	const char *size_unit;     /* "B", "entries", ... */
 };
 
 #define BENCH_NO_SIZE (-1L)
@@ -26,6 +27,9 @@ struct bench_report {
 	struct bench_value values[BENCH_VALUES_MAX];
 	size_t count;
 };
+
+/* Adds a figure; more than BENCH_VALUES_MAX is a programmer's error. */
+void bench_add(struct bench_report *r, const struct bench_value *value);
 
 /* The same for one that needs no more said. */
 void bench_add_plain(struct bench_report *r, const char *metric, double value, const char *unit);
@@ -41,9 +45,9 @@ struct bench {
 extern const struct bench bench_list[];
 
 int bench_sim_bulk(struct bench_report *r);
+int bench_sim_short(struct bench_report *r);
 int bench_handoff_report(struct bench_report *r);
-
-/* Monotonic, for measuring. */
-nstime bench_clock(void);
+int bench_forwarder(struct bench_report *r);
+int bench_engine(struct bench_report *r);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "cli/bench.h"
+#include "cli/cli.h"
 #include "lb/blob.h"
 #include "stack/socket.h"
 
@@ -142,24 +142,24 @@ static int pass_on(struct handoff_bench *b, uint32_t parts[BENCH_HANDOFF_PARTS])
 	const char *why;
 	int err = 0;
 
-	t[0] = bench_clock();
+	t[0] = cli_clock();
 	err |= ops->migrate(from, old, 2, &b->compiled, NSTIME_S);
-	t[1] = bench_clock();
+	t[1] = cli_clock();
 	err |= blob_encode(&b->blob, &mapping, &b->compiled);
-	t[2] = bench_clock();
+	t[2] = cli_clock();
 	seal(b);
-	t[3] = bench_clock();
+	t[3] = cli_clock();
 	err |= unseal(b);
-	t[4] = bench_clock();
+	t[4] = cli_clock();
 	err |= blob_decode(b->opened.data, b->opened.len, &decoded, &b->decoded, &why);
 	err |= conn_state_validate(&b->decoded, &why);
-	t[5] = bench_clock();
+	t[5] = cli_clock();
 	if (err || ops->infuse(to, &b->decoded, &b->conn, NSTIME_S))
 		return E_STATE;
 	ops->activate(to, b->conn, NSTIME_S);
-	t[6] = bench_clock();
+	t[6] = cli_clock();
 	ops->release(from, old);
-	t[7] = bench_clock();
+	t[7] = cli_clock();
 	for (int i = 0; i < BENCH_HANDOFF_UNSEALED; i++)
 		parts[i] = (uint32_t)(t[i + 1] - t[i]);
 	parts[BENCH_HANDOFF_TOTAL] = (uint32_t)(t[7] - t[0]);

@@ -1,34 +1,42 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sim-bulk: how fast the simulator moves packets, payload real, every checksum computed and verified. */
+/* sim-bulk and sim-short: how fast the simulator moves packets and makes connections, payload real, every checksum
+ * computed and verified, every byte verified against its seed. */
 #include "base/err.h"
 #include "base/log.h"
 #include "cli/bench.h"
+#include "cli/cli.h"
 #include "sim/scenario.h"
 #include "sim/world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#define BULK_FLOWS 8U
+#define TOPOLOGY                                                                                                       \
+	"baton: 1\n"                                                                                                   \
+	"seed: 1\n"                                                                                                    \
+	"stop: 600 s\n"                                                                                                \
+	"networks:\n"                                                                                                  \
+	"  left:  { subnet: 10.1.0.0/24 }\n"                                                                           \
+	"  right: { subnet: 10.2.0.0/24 }\n"                                                                           \
+	"nodes:\n"                                                                                                     \
+	"  client[1..8]: { role: client, on: { left: { rate: 1 Gbit, delay: 500 us } } }\n"                            \
+	"  router: { role: router, on: { left: {}, right: {} } }\n"                                                    \
+	"  server[1..4]: { role: host, on: { right: { rate: 1 Gbit, delay: 500 us } }, apps: { sink: 9, http: 80 } "   \
+	"}\n"                                                                                                          \
+	"traffic:\n"
+#define BULK(client, server)                                                                                           \
+	"  - { from: client" #client ", to: \"server" #server ":9\", app: bulk, requests: 1, bytes: 50 MB }\n"
+#define SHORT(server)                                                                                                  \
+	"  - { from: \"client*\", to: \"server" #server                                                                \
+	":80\", requests: 5000, rate: 2500 /s, method: POST, path: \"/{n}\", body: 200 B, reply: 10 kB }\n"
 
-static const char bulk_scenario[] = "baton: 1\n"
-				    "name: sim-bulk\n"
-				    "seed: 1\n"
-				    "stop: 600 s\n"
-				    "networks:\n"
-				    "  left:  { subnet: 10.1.0.0/24 }\n"
-				    "  right: { subnet: 10.2.0.0/24 }\n"
-				    "nodes:\n"
-				    "  client[1..8]: { role: client, on: { left: { rate: 1 Gbit, delay: 500 us } } }\n"
-				    "  router: { role: router, on: { left: {}, right: {} } }\n"
-				    "  server[1..4]: { role: host, on: { right: { rate: 1 Gbit, delay: 500 us } },\n"
-				    "                  apps: { sink: 9 } }\n"
-				    "traffic:\n";
+static const char bulk_scenario[] =
+	TOPOLOGY BULK(1, 1) BULK(2, 2) BULK(3, 3) BULK(4, 4) BULK(5, 1) BULK(6, 2) BULK(7, 3) BULK(8, 4);
+static const char short_scenario[] = TOPOLOGY SHORT(1) SHORT(2) SHORT(3) SHORT(4);
 
-/* The scenario, with the flows dealt over the servers, in a file that exists only while it is read. */
-static int bulk_read(struct scenario **s)
+/* Reads a scenario's text, through a file that exists only meanwhile. */
+static int text_read(const char *text, struct scenario **s)
 {
 	char path[] = "/tmp/baton-bench-XXXXXX";
 	struct scenario_mistakes mistakes = {0};
@@ -36,44 +44,43 @@ static int bulk_read(struct scenario **s)
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f)
 		return E_IO;
-	fputs(bulk_scenario, f);
-	for (unsigned n = 0; n < BULK_FLOWS; n++)
-		fprintf(f, "  - { from: client%u, to: \"server%u:9\", app: bulk, requests: 1, bytes: 50 MB }\n", n + 1,
-			n % 4 + 1);
+	fputs(text, f);
 	fclose(f);
 	int r = scenario_read(path, NULL, 0, s, &mistakes);
 	for (size_t n = 0; n < mistakes.count; n++)
-		log_error("sim-bulk:%u:%u: %s", mistakes.list[n].line, mistakes.list[n].column, mistakes.list[n].text);
+		log_error("benchmark:%u:%u: %s", mistakes.list[n].line, mistakes.list[n].column, mistakes.list[n].text);
 	scenario_mistakes_fini(&mistakes);
 	unlink(path);
 	return r;
 }
 
-int bench_sim_bulk(struct bench_report *report)
+/* Runs it to its end and reports. E_STATE when not every request was completed. */
+static int sim_run(struct bench_report *report, const char *text)
 {
 	struct scenario *s;
 	struct tracefile *trace;
 	struct world w;
 	const char *why;
 	char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1];
-	int r = bulk_read(&s);
+	int r = text_read(text, &s);
 	if (r < 0)
 		return r;
 	tracefile_open(&trace, NULL);
 	r = world_init(&w, s, &(struct world_options){.seed = s->seed, .trace = trace}, &why);
 	if (!r) {
 		const struct world_node *router = &w.nodes[scenario_node_find(s, "router")];
-		nstime start = bench_clock();
+		nstime start = cli_clock();
 		world_run(&w, s->stop, UINT64_MAX);
-		double wall = (double)(bench_clock() - start) / (double)NSTIME_S;
+		double wall = (double)(cli_clock() - start) / (double)NSTIME_S;
 		uint64_t packets = 0;
 		for (size_t a = 0; a < router->spec->attachments_count; a++)
 			packets += router->attachments[a]->in.counters.delivered;
-		if (w.traffic.completed != BULK_FLOWS || w.traffic.corrupted)
+		if (!w.done || w.traffic.failed || w.traffic.corrupted)
 			r = E_STATE;
 		bench_add_plain(report, "packets_per_second", (double)packets / wall, "packets/s");
 		bench_add_plain(report, "connections_per_second", (double)w.traffic.completed / wall, "connections/s");
 		bench_add_plain(report, "packets", (double)packets, "packets");
+		bench_add_plain(report, "connections", (double)w.traffic.completed, "connections");
 		bench_add_plain(report, "wall_seconds", wall, "s");
 		bench_add_plain(report, "virtual_seconds", (double)w.engine.now / (double)NSTIME_S, "s");
 	}
@@ -82,4 +89,14 @@ int bench_sim_bulk(struct bench_report *report)
 	tracefile_close(trace, fingerprint);
 	scenario_free(s);
 	return r;
+}
+
+int bench_sim_bulk(struct bench_report *report)
+{
+	return sim_run(report, bulk_scenario);
+}
+
+int bench_sim_short(struct bench_report *report)
+{
+	return sim_run(report, short_scenario);
 }

@@ -3,6 +3,7 @@
 #ifndef BATON_CLI_CLI_H
 #define BATON_CLI_CLI_H
 
+#include "base/nstime.h"
 #include "sim/scenario.h"
 
 #include <stdbool.h>
@@ -27,6 +28,9 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_blob(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+
+/* Monotonic, in nanoseconds: for what is measured and for the progress line. */
+nstime cli_clock(void);
 
 /* "baton: message" to standard error. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

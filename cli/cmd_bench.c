@@ -59,8 +59,8 @@ static void subject_text(char *out, size_t size, const struct bench_value *v)
 {
 	int len = snprintf(out, size, "%s", v->cipher ? v->cipher : "");
 
-	if (v->size_bytes != BENCH_NO_SIZE)
-		len += snprintf(out + len, size - (size_t)len, ", %ld B", v->size_bytes);
+	if (v->size != BENCH_NO_SIZE)
+		len += snprintf(out + len, size - (size_t)len, "%s%ld %s", len ? ", " : "", v->size, v->size_unit);
 	if (v->part)
 		snprintf(out + len, size - (size_t)len, ", %s", v->part);
 }
@@ -95,8 +95,8 @@ static void report_json(json_t *all, const char *name, const struct bench_report
 		json_t *o = json_pack("{s:s, s:s, s:f, s:s, s:s, s:s}", "name", name, "metric", v->metric, "value",
 				      v->value, "unit", v->unit, "machine", machine, "commit", BATON_COMMIT);
 
-		if (v->size_bytes != BENCH_NO_SIZE)
-			json_object_set_new(o, "size", json_integer(v->size_bytes));
+		if (v->size != BENCH_NO_SIZE)
+			json_object_set_new(o, "size", json_integer(v->size));
 		if (v->cipher)
 			json_object_set_new(o, "cipher", json_string(v->cipher));
 		if (v->part)

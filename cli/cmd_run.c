@@ -151,6 +151,7 @@ static int run_file(const struct scenario *s, const struct run_words *w, const c
 		.seed_given = w->seed_given,
 		.seed = w->seed,
 		.save_blobs = w->save_blobs,
+		.clock = cli_clock,
 		.progress = progress_show,
 		.context = &progress,
 	};

@@ -2,6 +2,8 @@
 baton_SOURCES = \
 	cli/bench.c \
 	cli/bench.h \
+	cli/bench_engine.c \
+	cli/bench_forwarder.c \
 	cli/bench_handoff.c \
 	cli/bench_handoff.h \
 	cli/bench_sim.c \

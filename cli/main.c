@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct command commands[] = {
@@ -42,6 +43,14 @@ static void print_help(void)
 	     "\n"
 	     "exit status: 0 good, 1 an expectation failed, 2 the command line or a file is wrong,\n"
 	     "3 it broke while running. Manual pages: baton(1), baton-scenario(5), baton-trace(5).");
+}
+
+nstime cli_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (nstime)ts.tv_sec * NSTIME_S + (nstime)ts.tv_nsec;
 }
 
 void cli_error(const char *format, ...)

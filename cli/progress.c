@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REDRAW_NS     (100 * NSTIME_MS)
@@ -21,14 +20,6 @@ static void interrupt(int number)
 }
 
 /* The machine's monotonic clock. */
-static nstime progress_wall_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (nstime)ts.tv_sec * NSTIME_S + (nstime)ts.tv_nsec;
-}
-
 void progress_init(struct progress *p, bool quiet)
 {
 	/* A second signal ends the process at once: the first one's handler is gone by then. */
@@ -37,7 +28,7 @@ void progress_init(struct progress *p, bool quiet)
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	*p = (struct progress){.terminal = !quiet && isatty(STDERR_FILENO), .wall_start = progress_wall_now()};
+	*p = (struct progress){.terminal = !quiet && isatty(STDERR_FILENO), .wall_start = cli_clock()};
 }
 
 static void progress_erase(struct progress *p)
@@ -58,7 +49,7 @@ bool progress_show(void *context, nstime now, nstime stop, uint64_t events)
 {
 	struct progress *p = context;
 	char virtual_now[QUANTITY_MAX], virtual_stop[QUANTITY_MAX], left[QUANTITY_MAX], rate[QUANTITY_MAX];
-	nstime wall = progress_wall_now(), spent = wall - p->wall_start;
+	nstime wall = cli_clock(), spent = wall - p->wall_start;
 
 	if (interrupted)
 		return false;

@@ -11,6 +11,8 @@
 struct rule {
 	struct rule_match match; /* texts are owned */
 	struct policy_group group;
+	enum classifier_key key;
+	char *key_cookie;
 };
 
 struct service {
@@ -42,6 +44,7 @@ struct classifier {
 	nstime read_limit;
 	struct trace_sink *trace;
 	struct policy policy;
+	bool sticky; /* a rule is */
 	struct classifier_counters counters;
 	size_t connections;
 	struct classifier_conn *all, *waiting, *waiting_last;
@@ -95,7 +98,18 @@ static void rule_init(struct classifier *c, struct rule *rule, const struct clas
 		.cookie_name = copy_text(config->match.cookie_name),
 		.cookie_value = copy_text(config->match.cookie_value),
 	};
-	policy_group_init(&c->policy, &rule->group, config->balance, config->to, config->to_count);
+	rule->key = config->key;
+	rule->key_cookie = copy_text(config->key_cookie);
+	policy_group_init(&c->policy, &rule->group,
+			  &(struct policy_group_config){
+				  .balance = config->balance,
+				  .devices = config->to,
+				  .weights = config->weights,
+				  .count = config->to_count,
+				  .sticky_entries = config->sticky_entries,
+				  .sticky_expire = config->sticky_expire,
+			  });
+	c->sticky |= config->balance == POLICY_STICKY;
 }
 
 static void rule_fini(struct rule *rule)
@@ -107,6 +121,7 @@ static void rule_fini(struct rule *rule)
 	free((char *)rule->match.header_value);
 	free((char *)rule->match.cookie_name);
 	free((char *)rule->match.cookie_value);
+	free(rule->key_cookie);
 	policy_group_fini(&rule->group);
 }
 
@@ -118,6 +133,7 @@ struct classifier *classifier_new(const struct classifier_config *config)
 	c->connections_max = config->connections_max ? config->connections_max : CLASSIFIER_CONNECTIONS_DEFAULT;
 	c->read_limit = config->read_limit ? config->read_limit : CLASSIFIER_READ_LIMIT_DEFAULT;
 	c->trace = config->trace;
+	hash_key_init(&c->policy.key, config->seed, "balance");
 	c->services_count = config->services_count;
 	c->services = allocate(c->services_count, sizeof *c->services);
 	for (size_t i = 0; i < c->services_count; i++) {
@@ -197,6 +213,31 @@ static struct classifier_decision decide_answer(struct classifier_conn *conn, en
 	return conn->decision;
 }
 
+/* What the rule's balancing goes by: key_len 0 when the request has no such thing. */
+static void ask_key(struct policy_ask *ask, const struct rule *rule, const struct classifier_conn *conn)
+{
+	switch (rule->key) {
+	case CLASSIFIER_KEY_CLIENT:
+		ask->key = &conn->tuple.remote;
+		ask->key_len = sizeof conn->tuple.remote;
+		break;
+	case CLASSIFIER_KEY_HOST:
+		ask->key = request_host(&conn->request);
+		ask->key_len = strlen(ask->key);
+		break;
+	case CLASSIFIER_KEY_PATH:
+		ask->key = request_path(&conn->request);
+		ask->key_len = strlen(ask->key);
+		break;
+	case CLASSIFIER_KEY_COOKIE: {
+		struct request_cookie_cursor cursor = {0};
+
+		ask->key = request_cookie_next(&conn->request, rule->key_cookie, &cursor, &ask->key_len);
+		break;
+	}
+	}
+}
+
 /* Claim C2.1: the second device is chosen among those of a rule. */
 static struct classifier_decision decide_device(struct classifier_conn *conn, size_t index, nstime now)
 {
@@ -204,8 +245,10 @@ static struct classifier_decision decide_device(struct classifier_conn *conn, si
 	struct rule *rule = &conn->service->rules[index];
 	size_t candidates;
 	uint16_t device;
+	struct policy_ask ask = {.now = now, .excluded = conn->excluded, .excluded_count = conn->excluded_count};
 
-	if (policy_choose(&c->policy, &rule->group, conn->excluded, conn->excluded_count, &device, &candidates))
+	ask_key(&ask, rule, conn);
+	if (policy_choose(&c->policy, &rule->group, &ask, &device, &candidates))
 		return decide_answer(conn, CLASSIFIER_ANSWER_503, now);
 	waiting_remove(conn);
 	policy_connections(&c->policy, device, 1);
@@ -373,4 +416,9 @@ const char *classifier_answer_text(uint16_t status)
 const struct classifier_counters *classifier_counters(const struct classifier *c)
 {
 	return &c->counters;
+}
+
+const struct sticky_counters *classifier_sticky_counters(const struct classifier *c)
+{
+	return c->sticky ? &c->policy.sticky : NULL;
 }

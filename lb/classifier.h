@@ -26,12 +26,25 @@ enum classifier_protocol {
 	CLASSIFIER_NONE, /* decides when the connection opens, by the first rule without conditions */
 };
 
+/* What POLICY_MAGLEV and POLICY_STICKY go by. */
+enum classifier_key {
+	CLASSIFIER_KEY_CLIENT, /* the client's address; the only one for protocol `none` */
+	CLASSIFIER_KEY_HOST,
+	CLASSIFIER_KEY_PATH,
+	CLASSIFIER_KEY_COOKIE, /* the value of the first cookie called key_cookie; without one there is no key */
+};
+
 /* The configuration is borrowed for classifier_new; all of it is copied. */
 struct classifier_rule_config {
 	struct rule_match match;
-	const uint16_t *to; /* devices */
+	const uint16_t *to;      /* devices */
+	const uint32_t *weights; /* one a device; NULL: all alike */
 	size_t to_count;
 	enum policy_balance balance;
+	enum classifier_key key;
+	const char *key_cookie;
+	uint32_t sticky_entries; /* as in struct policy_group_config */
+	nstime sticky_expire;
 };
 
 struct classifier_service_config {
@@ -47,6 +60,7 @@ struct classifier_config {
 	uint32_t head_bytes_max;  /* of a request's head; 0: REQUEST_HEAD_BYTES_DEFAULT */
 	uint32_t connections_max; /* being read or handed off at a time; 0: CLASSIFIER_CONNECTIONS_DEFAULT */
 	nstime read_limit;        /* from open to decision; 0: CLASSIFIER_READ_LIMIT_DEFAULT */
+	uint64_t seed;            /* of keyed hashes: classifiers that share it balance by Maglev alike */
 	struct trace_sink *trace; /* outlives the classifier; may be NULL */
 };
 
@@ -135,5 +149,8 @@ void classifier_backend_connections(struct classifier *c, uint16_t device, int d
 const char *classifier_answer_text(uint16_t status);
 
 const struct classifier_counters *classifier_counters(const struct classifier *c);
+
+/* What the rules with POLICY_STICKY did, NULL when there is no such rule. */
+const struct sticky_counters *classifier_sticky_counters(const struct classifier *c);
 
 #endif

@@ -33,6 +33,8 @@ liblb_a_SOURCES = \
 	lb/handoff_packet.c \
 	lb/index.c \
 	lb/index.h \
+	lb/maglev.c \
+	lb/maglev.h \
 	lb/message.c \
 	lb/message.h \
 	lb/migrator.c \
@@ -47,5 +49,7 @@ liblb_a_SOURCES = \
 	lb/rules.h \
 	lb/seal.c \
 	lb/seal.h \
+	lb/sticky.c \
+	lb/sticky.h \
 	lb/table.c \
 	lb/table.h

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Grows in powers of two, so that no capacity needs to be kept. */
@@ -43,61 +44,182 @@ void policy_fini(struct policy *p)
 	*p = (struct policy){0};
 }
 
-void policy_group_init(struct policy *p, struct policy_group *g, enum policy_balance balance, const uint16_t *devices,
-		       size_t count)
+void policy_group_init(struct policy *p, struct policy_group *g, const struct policy_group_config *config)
 {
-	*g = (struct policy_group){.balance = balance};
-	for (size_t i = 0; i < count; i++) {
-		size_t index = device_add(p, devices[i]), known = 0;
+	*g = (struct policy_group){
+		.balance = config->balance,
+		.sticky_entries = config->sticky_entries ? config->sticky_entries : STICKY_ENTRIES_DEFAULT,
+		.sticky_expire = config->sticky_expire ? config->sticky_expire : STICKY_EXPIRE_DEFAULT,
+	};
+	for (size_t i = 0; i < config->count; i++) {
+		uint32_t weight = config->weights ? config->weights[i] : 1;
+		size_t index = device_add(p, config->devices[i]), known = 0;
 
-		while (known < g->members_count && g->members[known] != index)
+		assert(weight && weight <= POLICY_WEIGHT_MAX);
+		while (known < g->members_count && g->members[known].index != index)
 			known++;
 		if (known < g->members_count)
 			continue;
 		g->members = grow(g->members, g->members_count, sizeof *g->members);
-		g->members[g->members_count++] = index;
+		g->members[g->members_count++] = (struct policy_member){.index = index, .weight = weight};
+		g->weighted |= weight != g->members[0].weight;
 	}
 }
 
 void policy_group_fini(struct policy_group *g)
 {
 	free(g->members);
+	maglev_fini(&g->maglev);
+	sticky_fini(&g->sticky);
 	*g = (struct policy_group){0};
 }
 
-static bool device_eligible(const struct policy_device *d, const uint16_t *excluded, size_t excluded_count)
+static bool device_eligible(const struct policy_device *d, const struct policy_ask *ask)
 {
 	if (!d->healthy)
 		return false;
-	for (size_t i = 0; i < excluded_count; i++)
-		if (excluded[i] == d->device)
+	for (size_t i = 0; i < ask->excluded_count; i++)
+		if (ask->excluded[i] == d->device)
 			return false;
 	return true;
 }
 
-int policy_choose(struct policy *p, struct policy_group *g, const uint16_t *excluded, size_t excluded_count,
-		  uint16_t *device, size_t *candidates)
+static bool member_eligible(const struct policy *p, const struct policy_group *g, size_t place,
+			    const struct policy_ask *ask)
 {
-	const struct policy_device *best = NULL;
-	size_t best_place = 0, start = g->balance == POLICY_ROUND_ROBIN ? g->next : 0;
+	return device_eligible(&p->devices[g->members[place].index], ask);
+}
+
+/* The next in the file's order. */
+static size_t choose_round(const struct policy *p, struct policy_group *g, const struct policy_ask *ask)
+{
+	size_t place = g->next;
+
+	while (!member_eligible(p, g, place, ask))
+		place = (place + 1) % g->members_count;
+	g->next = (place + 1) % g->members_count;
+	return place;
+}
+
+/* Each that may be chosen comes closer to its turn by its weight; whoever is closest has it and goes back by the sum.
+ * Heavy members so come often, yet not in a row while others wait. */
+static size_t choose_smooth(const struct policy *p, struct policy_group *g, const struct policy_ask *ask)
+{
+	size_t best = SIZE_MAX;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < g->members_count; i++) {
+		struct policy_member *m = &g->members[i];
+
+		if (!member_eligible(p, g, i, ask))
+			continue;
+		m->current += m->weight;
+		sum += m->weight;
+		if (best == SIZE_MAX || m->current > g->members[best].current)
+			best = i;
+	}
+	g->members[best].current -= sum;
+	return best;
+}
+
+static size_t choose_least(const struct policy *p, const struct policy_group *g, const struct policy_ask *ask)
+{
+	size_t best = SIZE_MAX;
+
+	for (size_t i = 0; i < g->members_count; i++) {
+		const struct policy_member *m = &g->members[i], *b = &g->members[best == SIZE_MAX ? i : best];
+
+		if (!member_eligible(p, g, i, ask))
+			continue;
+		/* Fewest for the weight: the fractions compared crosswise. */
+		if (best == SIZE_MAX || (uint64_t)p->devices[m->index].connections * b->weight <
+						(uint64_t)p->devices[b->index].connections * m->weight)
+			best = i;
+	}
+	return best;
+}
+
+static void maglev_fill(const struct policy *p, struct policy_group *g)
+{
+	struct maglev_member *members = calloc(g->members_count, sizeof *members);
+
+	if (!members)
+		log_fatal("out of memory: %zu backends", g->members_count);
+	for (size_t i = 0; i < g->members_count; i++)
+		members[i] = (struct maglev_member){p->devices[g->members[i].index].device, g->members[i].weight};
+	maglev_init(&g->maglev, MAGLEV_SLOTS_DEFAULT, &p->key, members, g->members_count);
+	free(members);
+}
+
+static size_t choose_maglev(const struct policy *p, struct policy_group *g, const struct policy_ask *ask)
+{
+	uint64_t hash = hash_bytes(&p->key, ask->key, ask->key_len);
+
+	if (!g->maglev.table)
+		maglev_fill(p, g);
+	for (uint32_t step = 0; step < g->maglev.slots; step++) {
+		size_t place = maglev_lookup(&g->maglev, hash, step);
+
+		if (member_eligible(p, g, place, ask))
+			return place;
+	}
+	/* Only members too light for a single slot are left. */
+	return choose_round(p, g, ask);
+}
+
+static size_t choose_in_turn(const struct policy *p, struct policy_group *g, const struct policy_ask *ask)
+{
+	return g->weighted ? choose_smooth(p, g, ask) : choose_round(p, g, ask);
+}
+
+static size_t choose_sticky(struct policy *p, struct policy_group *g, const struct policy_ask *ask)
+{
+	uint64_t hash = hash_bytes(&p->key, ask->key, ask->key_len);
+	uint16_t device;
+	size_t place;
+
+	if (!ask->key_len)
+		return choose_in_turn(p, g, ask);
+	if (!g->sticky.entries)
+		sticky_init(&g->sticky, g->sticky_entries, g->sticky_expire);
+	if (!sticky_find(&g->sticky, hash, ask->now, &device, &p->sticky) ||
+	    !device_eligible(policy_device_find(p, device), ask)) {
+		place = choose_in_turn(p, g, ask);
+	} else {
+		size_t index = device_index(p, device);
+
+		for (place = 0; g->members[place].index != index;)
+			place++;
+	}
+	sticky_put(&g->sticky, hash, p->devices[g->members[place].index].device, ask->now, &p->sticky);
+	return place;
+}
+
+int policy_choose(struct policy *p, struct policy_group *g, const struct policy_ask *ask, uint16_t *device,
+		  size_t *candidates)
+{
+	size_t place = 0;
 
 	*candidates = 0;
-	for (size_t i = 0; i < g->members_count; i++) {
-		size_t place = (start + i) % g->members_count;
-		const struct policy_device *d = &p->devices[g->members[place]];
-
-		if (!device_eligible(d, excluded, excluded_count))
-			continue;
-		++*candidates;
-		if (!best || (g->balance == POLICY_LEAST_CONNECTIONS && d->connections < best->connections)) {
-			best = d;
-			best_place = place;
-		}
-	}
-	if (!best)
+	for (size_t i = 0; i < g->members_count; i++)
+		*candidates += member_eligible(p, g, i, ask);
+	if (!*candidates)
 		return E_NOENT;
-	g->next = (best_place + 1) % g->members_count;
-	*device = best->device;
+	switch (g->balance) {
+	case POLICY_ROUND_ROBIN:
+		place = choose_in_turn(p, g, ask);
+		break;
+	case POLICY_LEAST_CONNECTIONS:
+		place = choose_least(p, g, ask);
+		break;
+	case POLICY_MAGLEV:
+		place = choose_maglev(p, g, ask);
+		break;
+	case POLICY_STICKY:
+		place = choose_sticky(p, g, ask);
+		break;
+	}
+	*device = p->devices[g->members[place].index].device;
 	return 0;
 }
 
@@ -120,4 +242,11 @@ void policy_connections(struct policy *p, uint16_t device, int delta)
 	p->devices[index].connections = connections < 0            ? 0
 					: connections > UINT32_MAX ? UINT32_MAX
 								   : (uint32_t)connections;
+}
+
+const struct policy_device *policy_device_find(const struct policy *p, uint16_t device)
+{
+	size_t index = device_index(p, device);
+
+	return index < p->devices_count ? &p->devices[index] : NULL;
 }

@@ -193,6 +193,11 @@ const struct classifier_counters *node_classifier_counters(const struct node *n)
 	return n->classifier ? classifier_counters(role_classifier_mind(n->classifier)) : NULL;
 }
 
+const struct sticky_counters *node_sticky_counters(const struct node *n)
+{
+	return n->classifier ? classifier_sticky_counters(role_classifier_mind(n->classifier)) : NULL;
+}
+
 const struct handoff_counters *node_handoff_counters(const struct node *n)
 {
 	return n->classifier ? handoff_counters(role_classifier_handoff(n->classifier)) : NULL;

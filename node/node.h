@@ -118,6 +118,7 @@ const char *node_drop_name(enum node_drop reason);
 /* Counters of the parts; NULL where the node lacks the role. */
 const struct forwarder_counters *node_forwarder_counters(const struct node *n);
 const struct classifier_counters *node_classifier_counters(const struct node *n);
+const struct sticky_counters *node_sticky_counters(const struct node *n); /* or where no rule is sticky */
 const struct handoff_counters *node_handoff_counters(const struct node *n);
 const struct driver_counters *node_driver_counters(const struct node *n);
 const struct migrator_counters *node_migrator_counters(const struct node *n);

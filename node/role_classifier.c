@@ -278,6 +278,7 @@ int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_cou
 		.services_count = cluster->services_count,
 		.head_bytes_max = head_bytes_max,
 		.connections_max = connections_max,
+		.seed = n->config.seed,
 		.trace = n->config.trace,
 	});
 	c->handoff = handoff_new(&(struct handoff_config){

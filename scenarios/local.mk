@@ -9,7 +9,8 @@ SCENARIOS = \
 	scenarios/backend-dies.yaml \
 	scenarios/reject.yaml \
 	scenarios/big-post.yaml \
-	scenarios/half-close.yaml
+	scenarios/half-close.yaml \
+	scenarios/maglev.yaml
 
 scenariosdir = $(pkgdatadir)/scenarios
 dist_scenarios_DATA = $(SCENARIOS)

@@ -114,3 +114,41 @@ void count_declare(struct metrics *m)
 	count_forwarder(&(const struct forwarder_counters){0}, m);
 	count_drops(drops, m);
 }
+
+static void count_sticky(const struct sticky_counters *c, struct metrics *m)
+{
+	if (!c)
+		return;
+	metrics_add(m, "sticky.kept", c->kept);
+	metrics_add(m, "sticky.added", c->added);
+	metrics_add(m, "sticky.moved", c->moved);
+	metrics_add(m, "sticky.expired", c->expired);
+	metrics_add(m, "sticky.evicted", c->evicted);
+}
+
+static void count_backend_connections(const struct scenario_node *spec, uint64_t connections, struct metrics *m)
+{
+	char path[METRIC_PATH_MAX];
+	snprintf(path, sizeof(path), "backends.%s.connections", spec->name);
+	metrics_add(m, path, connections);
+}
+
+void count_declare_scenario(const struct scenario *s, struct metrics *m)
+{
+	if (scenario_is_sticky(s))
+		count_sticky(&(const struct sticky_counters){0}, m);
+	if (!scenario_backends_counted(s))
+		return;
+	for (size_t i = 0; i < s->nodes_count; i++)
+		if (s->nodes[i].roles & ROLE_BACKEND)
+			count_backend_connections(&s->nodes[i], 0, m);
+}
+
+void count_node_scenario(const struct scenario *s, const struct scenario_node *spec, const struct node *n,
+			 struct metrics *m)
+{
+	const struct migrator_counters *g = node_migrator_counters(n);
+	count_sticky(node_sticky_counters(n), m);
+	if (g && scenario_backends_counted(s))
+		count_backend_connections(spec, g->activated, m);
+}

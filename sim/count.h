@@ -5,11 +5,20 @@
 
 #include "node/node.h"
 #include "sim/metrics.h"
+#include "sim/scenario.h"
 
 /* Adds everything that the node counted; `client`: its stack is a client's. */
 void count_node(struct node *n, bool client, struct metrics *m);
 
 /* Adds every metric that count_node may add, as zero. */
 void count_declare(struct metrics *m);
+
+/* The metrics that only some scenarios have: backends.NAME.connections where scenario_backends_counted says so,
+ * sticky.* where a rule is sticky. Declares them as zero. */
+void count_declare_scenario(const struct scenario *s, struct metrics *m);
+
+/* Adds those of one node; `spec` is the node's. */
+void count_node_scenario(const struct scenario *s, const struct scenario_node *spec, const struct node *n,
+			 struct metrics *m);
 
 #endif

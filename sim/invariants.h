@@ -30,6 +30,7 @@ struct invariants {
 	char detail[200];   /* which connection or node, when known */
 	struct invariants_owner *owners;
 	size_t owners_count, owners_capacity; /* capacity is a power of two */
+	size_t sweep_at;                      /* owner that was looked at last */
 	struct hash_key key;
 	uint64_t buffers_before, blocks_before; /* outstanding when the world was made */
 };

@@ -34,6 +34,8 @@ static void service_fini(struct scenario_service *service)
 		free(r->cookie_name);
 		free(r->cookie_value);
 		free(r->to);
+		free(r->weights);
+		free(r->key_cookie);
 	}
 	free(service->rules);
 	free(service->name);

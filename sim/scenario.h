@@ -21,6 +21,8 @@
 #define SCENARIO_MISTAKES_MAX 1000U      /* reported; the rest is counted */
 #define SCENARIO_FILE_MAX     (8U << 20) /* bytes */
 
+#define SCENARIO_BACKENDS_COUNTED_MAX 1024U /* with more of them, they are not counted one by one */
+
 struct scenario_network {
 	char *name;
 	struct addr subnet;
@@ -81,7 +83,10 @@ struct scenario_node {
 
 enum service_protocol { PROTOCOL_HTTP, PROTOCOL_NONE };
 enum service_return { RETURN_FORWARDER, RETURN_DIRECT };
-enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONNECTIONS };
+enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONNECTIONS, BALANCE_MAGLEV, BALANCE_STICKY };
+
+/* What maglev and sticky go by. */
+enum balance_key { BALANCE_BY_CLIENT, BALANCE_BY_HOST, BALANCE_BY_PATH, BALANCE_BY_COOKIE };
 
 /* One rule; NULL members match anything. Text is matched as DESIGN says: path is a glob in which '*' crosses '/'. */
 struct scenario_rule {
@@ -90,7 +95,12 @@ struct scenario_rule {
 	char *cookie_name, *cookie_value; /* cookie: "name=glob" */
 	size_t *to;                       /* node indices of backends */
 	size_t to_count;
+	uint32_t *weights; /* one a backend of `to`; NULL: all alike */
 	enum balance balance;
+	enum balance_key key;
+	char *key_cookie;        /* BALANCE_BY_COOKIE: its name */
+	uint32_t sticky_entries; /* BALANCE_STICKY: how many keys are remembered; 0: the built-in default */
+	nstime sticky_expire;    /* BALANCE_STICKY: for how long since their last use; 0: the built-in default */
 };
 
 struct scenario_service {
@@ -198,6 +208,13 @@ void scenario_mistakes_fini(struct scenario_mistakes *m);
 
 /* What serves a service's connections at a backend: HTTP, or for protocol none what `apps:` put on the VIP's port. */
 enum app_kind scenario_service_app(const struct scenario_node *backend, const struct scenario_service *service);
+
+/* Whether connections are counted for every backend: when a rule has weights, maglev or sticky, and there are at most
+ * SCENARIO_BACKENDS_COUNTED_MAX backends. */
+bool scenario_backends_counted(const struct scenario *s);
+
+/* Whether a rule is sticky. */
+bool scenario_is_sticky(const struct scenario *s);
 
 /* The node with this name, or SIZE_MAX. */
 size_t scenario_node_find(const struct scenario *s, const char *name);

@@ -3,6 +3,7 @@
 #include "sim/scenario_parse.h"
 
 #include "base/log.h"
+#include "sim/count.h"
 #include "sim/expect.h"
 #include "sim/result.h"
 
@@ -280,6 +281,7 @@ void parse_expects(struct parse *p)
 		return;
 	metrics_init(&known);
 	result_declare(&known);
+	count_declare_scenario(s, &known);
 	for (size_t i = 0; i < d->count; i++) {
 		struct doc *item = d->items[i];
 		struct doc_place where = doc_where(item);

@@ -107,6 +107,11 @@ bool parse_attachment_ref(struct parse *p, const struct doc *d, size_t *node, si
 bool parse_node_list(struct parse *p, const struct doc *d, unsigned role, const char *role_text, size_t **list,
 		     size_t *count);
 
+/* How a rule's backends share its connections: balance, weights and what maglev and sticky need. After `to`, which was
+ * read without a mistake if to_good. */
+void parse_balance(struct parse *p, struct doc *rule, bool to_good, enum service_protocol protocol,
+		   struct scenario_rule *r);
+
 /* Impairments: `map` may hold other keys too. Values that are there replace those in *in and *out. */
 extern const char *const impairment_keys[]; /* without in: and out: */
 extern const char *const impairment_later[];

@@ -97,13 +97,12 @@ static void rule_pair(struct parse *p, struct doc *rule, const char *key, char s
 
 static void parse_rule(struct parse *p, struct doc *d, struct scenario_service *service)
 {
-	static const char *const known[] = {"method", "host", "path", "header", "cookie", "to", "balance", NULL};
+	static const char *const known[] = {"method",  "host", "path",  "header", "cookie",  "to", "balance",
+					    "weights", "hash", "stick", "expire", "entries", NULL};
 	static const char *const later[] = {"tls", "server-name", "sni", NULL};
-	static const char *const balances[] = {"round-robin", "least-connections", NULL};
-	static const char *const balances_later[] = {"maglev", NULL};
 	struct scenario_rule r = {0};
-	struct doc *to = doc_get(d, "to"), *balance = doc_get(d, "balance");
-	size_t word;
+	struct doc *to = doc_get(d, "to");
+	size_t mistakes;
 
 	if (!parse_map(p, d, "a rule", known, later))
 		return;
@@ -116,12 +115,12 @@ static void parse_rule(struct parse *p, struct doc *d, struct scenario_service *
 		MISTAKE(p, doc_get(d, "path"), "'%s' matches nothing: a path begins with /", r.path);
 	rule_pair(p, d, "header", ':', &r.header_name, &r.header_value);
 	rule_pair(p, d, "cookie", '=', &r.cookie_name, &r.cookie_value);
-	if (balance && parse_word(p, balance, balances, balances_later, &word))
-		r.balance = (enum balance)word;
+	mistakes = p->mistakes->count;
 	if (to)
 		parse_node_list(p, to, ROLE_BACKEND, "backend", &r.to, &r.to_count);
 	else
 		MISTAKE(p, d, "the rule has no 'to': which backends?");
+	parse_balance(p, d, p->mistakes->count == mistakes, service->protocol, &r);
 	service->rules = scenario_grow(service->rules, service->rules_count, sizeof(r));
 	service->rules[service->rules_count++] = r;
 }

@@ -158,6 +158,8 @@ void traffic_init(struct traffic *t, struct world *w)
 
 void traffic_fini(struct traffic *t)
 {
+	for (size_t n = 0; n < t->count; n++)
+		engine_timer_cancel(&t->entries[n].world->engine, &t->entries[n].timer);
 	free(t->entries);
 	t->entries = NULL;
 }

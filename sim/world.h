@@ -81,8 +81,9 @@ void world_fini(struct world *w);
  * run is over (w->done). */
 uint64_t world_run(struct world *w, nstime until, uint64_t events_max);
 
-/* Looks at the invariants that hold between events: I4, and for I2 that every owner's stack has its connections. */
-void world_sweep(struct world *w);
+/* Looks at the invariants that hold between events: I4, and for I2 that the owner's stack has its connection, of at
+ * most so many connections, going on where the last call ended. */
+void world_sweep(struct world *w, size_t connections_max);
 
 /* Emits the closing trace events and fills the results, fingerprint excepted. */
 void world_collect(struct world *w, struct metrics *m);

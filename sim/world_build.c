@@ -62,6 +62,36 @@ static void cluster_key(struct world *w)
 	crypto_generichash(w->cluster.key, SEAL_KEY_LEN, seed, sizeof(seed), (const uint8_t *)"baton cluster key", 17);
 }
 
+static enum policy_balance balance_of(enum balance b)
+{
+	switch (b) {
+	case BALANCE_LEAST_CONNECTIONS:
+		return POLICY_LEAST_CONNECTIONS;
+	case BALANCE_MAGLEV:
+		return POLICY_MAGLEV;
+	case BALANCE_STICKY:
+		return POLICY_STICKY;
+	case BALANCE_ROUND_ROBIN:
+		break;
+	}
+	return POLICY_ROUND_ROBIN;
+}
+
+static enum classifier_key key_of(enum balance_key k)
+{
+	switch (k) {
+	case BALANCE_BY_HOST:
+		return CLASSIFIER_KEY_HOST;
+	case BALANCE_BY_PATH:
+		return CLASSIFIER_KEY_PATH;
+	case BALANCE_BY_COOKIE:
+		return CLASSIFIER_KEY_COOKIE;
+	case BALANCE_BY_CLIENT:
+		break;
+	}
+	return CLASSIFIER_KEY_CLIENT;
+}
+
 /* A rule as lb/classifier takes it; `to` are device ids, owned by the caller. */
 static void rule_build(const struct scenario_rule *s, struct classifier_rule_config *out)
 {
@@ -80,7 +110,12 @@ static void rule_build(const struct scenario_rule *s, struct classifier_rule_con
 			  .cookie_value = s->cookie_value},
 		.to = to,
 		.to_count = s->to_count,
-		.balance = s->balance == BALANCE_LEAST_CONNECTIONS ? POLICY_LEAST_CONNECTIONS : POLICY_ROUND_ROBIN,
+		.weights = s->weights,
+		.balance = balance_of(s->balance),
+		.key = key_of(s->key),
+		.key_cookie = s->key_cookie,
+		.sticky_entries = s->sticky_entries,
+		.sticky_expire = s->sticky_expire,
 	};
 }
 

@@ -16,6 +16,7 @@
 void world_node_count(struct world_node *wn, struct metrics *m)
 {
 	count_node(wn->node, wn->spec->roles & ROLE_CLIENT, m);
+	count_node_scenario(wn->world->scenario, wn->spec, wn->node, m);
 }
 
 /* Sums of all links; returns whether the network did anything to any packet that a client could notice. */
@@ -52,20 +53,27 @@ static void set_percentiles(struct metrics *m, const char *name, const struct hi
 	metrics_set(m, path, h->max);
 }
 
-void world_sweep(struct world *w)
+/* I2 of one connection: the stack of its owner has it. */
+static void sweep_owner(struct world *w, const struct invariants_owner *o)
+{
+	struct world_node *wn = &w->nodes[o->device - 1];
+	char text[TUPLE_TEXT_MAX];
+	if (!wn->node || !stack_tuple_known(node_stack(wn->node), &o->tuple))
+		invariants_break(&w->invariants, "I2: a connection is in no stack", tuple_text(&o->tuple, text));
+}
+
+void world_sweep(struct world *w, size_t connections_max)
 {
 	struct invariants *i = &w->invariants;
 	for (size_t n = 0; n < w->scenario->networks_count; n++)
 		if (!segment_books_check(&w->segments[n]))
 			invariants_break(i, "I4: the books of a network do not balance", w->scenario->networks[n].name);
-	for (size_t n = 0; n < i->owners_capacity; n++) {
-		const struct invariants_owner *o = &i->owners[n];
-		char text[TUPLE_TEXT_MAX];
-		if (!o->device)
+	for (size_t n = 0; n < i->owners_capacity && connections_max; n++) {
+		i->sweep_at = (i->sweep_at + 1) & (i->owners_capacity - 1);
+		if (!i->owners[i->sweep_at].device)
 			continue;
-		struct world_node *wn = &w->nodes[o->device - 1];
-		if (!wn->node || !stack_tuple_known(node_stack(wn->node), &o->tuple))
-			invariants_break(i, "I2: a connection is in no stack", tuple_text(&o->tuple, text));
+		sweep_owner(w, &i->owners[i->sweep_at]);
+		connections_max--;
 	}
 }
 
@@ -124,6 +132,7 @@ void world_collect(struct world *w, struct metrics *m)
 {
 	const struct traffic *t = &w->traffic;
 	result_declare(m);
+	count_declare_scenario(w->scenario, m);
 	for (size_t i = 0; i < w->totals.count; i++)
 		metrics_add(m, w->totals.list[i].path, w->totals.list[i].value);
 	for (size_t n = 0; n < w->scenario->nodes_count; n++)
@@ -139,7 +148,7 @@ void world_collect(struct world *w, struct metrics *m)
 	metrics_add(m, "streams.corrupted", t->corrupted);
 	metrics_set(m, "client.resets", t->failed_by[CLIENT_RESET]);
 	set_percentiles(m, "handoffs.latency_us", &w->handoff_latency_us);
-	world_sweep(w);
+	world_sweep(w, SIZE_MAX);
 	invariants_judge(w, m, count_links(w, m));
 	for (size_t n = 0; n < w->scenario->networks_count; n++)
 		segment_trace_digests(&w->segments[n], w->engine.now);

@@ -30,6 +30,7 @@ check_shipped() {
 @test "reject.yaml" { check_shipped reject; }
 @test "big-post.yaml" { check_shipped big-post; }
 @test "half-close.yaml" { check_shipped half-close; }
+@test "maglev.yaml" { check_shipped maglev; }
 
 @test "every shipped scenario is tested here and has a golden result" {
 	local f name

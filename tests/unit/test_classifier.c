@@ -4,6 +4,7 @@
 #include "tests/lib/unit.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HTTP_SERVICE 0
@@ -267,6 +268,87 @@ START_TEST(bounded)
 }
 END_TEST
 
+/* What a classifier chooses for a request of client 10.0.0.`client`. */
+static uint16_t choice_of(struct classifier *c, uint8_t client, const char *text, nstime now)
+{
+	struct tuple t = {.remote = {.family = 4, .bytes = {10, 0, 0, client}}, .remote_port = 1, .local_port = 80};
+	struct classifier_decision d;
+	struct classifier_conn *conn = classifier_open(c, 0, &t, NULL, now, &d);
+
+	d = classifier_data(conn, (const uint8_t *)text, strlen(text), now);
+	ck_assert_int_eq(d.verdict, CLASSIFIER_DEVICE);
+	classifier_close(conn, true);
+	return d.device;
+}
+
+static struct classifier *make_balanced(uint64_t seed, enum policy_balance balance, enum classifier_key key)
+{
+	struct classifier_rule_config rule = {
+		.to = others, .to_count = 3, .balance = balance, .key = key, .key_cookie = "id"};
+	struct classifier_service_config service = {.name = "web", .rules = &rule, .rules_count = 1};
+
+	return classifier_new(&(struct classifier_config){.services = &service, .services_count = 1, .seed = seed});
+}
+
+START_TEST(maglev_keys)
+{
+	/* Classifiers of one seed choose alike, and by nothing but the key; another seed chooses otherwise. */
+	static const enum classifier_key keys[] = {CLASSIFIER_KEY_CLIENT, CLASSIFIER_KEY_HOST, CLASSIFIER_KEY_PATH};
+	unsigned others_differ = 0;
+	char text[100];
+
+	for (size_t k = 0; k < 3; k++) {
+		struct classifier *a = make_balanced(1, POLICY_MAGLEV, keys[k]);
+		struct classifier *b = make_balanced(1, POLICY_MAGLEV, keys[k]);
+		struct classifier *other = make_balanced(2, POLICY_MAGLEV, keys[k]);
+		unsigned seen = 0;
+
+		for (uint8_t i = 0; i < 60; i++) {
+			/* All but the key differs between a and b. */
+			snprintf(text, sizeof text, "GET /%d?a HTTP/1.1\r\nHost: %d\r\n\r\n", k == 2 ? i : 1,
+				 k == 1 ? i : 1);
+			uint16_t chosen = choice_of(a, k ? 1 : i, text, 0);
+
+			snprintf(text, sizeof text, "GET /%d?b HTTP/1.0\r\nHost: %d\r\n\r\n", k == 2 ? i : 2,
+				 k == 1 ? i : 2);
+			ck_assert_uint_eq(choice_of(b, k ? 2 : i, text, 0), chosen);
+			others_differ += choice_of(other, k ? 2 : i, text, 0) != chosen;
+			seen |= 1U << chosen;
+		}
+		ck_assert_uint_eq(seen, 1U << 3 | 1U << 4 | 1U << 5);
+		ck_assert_ptr_null(classifier_sticky_counters(a));
+		classifier_free(a);
+		classifier_free(b);
+		classifier_free(other);
+	}
+	ck_assert_uint_gt(others_differ, 60);
+}
+END_TEST
+
+START_TEST(sticky_keys)
+{
+	struct classifier *c = make_balanced(1, POLICY_STICKY, CLASSIFIER_KEY_COOKIE);
+	static const char plain[] = "GET / HTTP/1.0\r\n\r\n";
+	static const char ann[] = "GET / HTTP/1.0\r\nCookie: a=b; id=ann; id=x\r\n\r\n";
+	static const char bob[] = "GET / HTTP/1.0\r\nCookie: id=bob\r\n\r\n";
+	static const char empty[] = "GET / HTTP/1.0\r\nCookie: id=\r\n\r\n";
+
+	ck_assert_uint_eq(choice_of(c, 1, ann, 0), 3);
+	ck_assert_uint_eq(choice_of(c, 1, bob, 0), 4);
+	/* The cookie counts, whoever sends it; none, or an empty one, is not remembered. */
+	ck_assert_uint_eq(choice_of(c, 2, ann, 1), 3);
+	ck_assert_uint_eq(choice_of(c, 1, plain, 2), 5);
+	ck_assert_uint_eq(choice_of(c, 1, empty, 3), 3);
+	ck_assert_uint_eq(choice_of(c, 1, bob, 4), 4);
+	ck_assert_uint_eq(classifier_sticky_counters(c)->added, 2);
+	ck_assert_uint_eq(classifier_sticky_counters(c)->kept, 2);
+	/* Its time over, ann goes where the turn is. */
+	ck_assert_uint_eq(choice_of(c, 1, ann, 1 + STICKY_EXPIRE_DEFAULT), 4);
+	ck_assert_uint_eq(classifier_sticky_counters(c)->expired, 1);
+	classifier_free(c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("classifier");
@@ -279,5 +361,7 @@ int main(void)
 	tcase_add_test(tcase, answers);
 	tcase_add_test(tcase, time_limit);
 	tcase_add_test(tcase, bounded);
+	tcase_add_test(tcase, maglev_keys);
+	tcase_add_test(tcase, sticky_keys);
 	return unit_run(suite);
 }

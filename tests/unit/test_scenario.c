@@ -211,6 +211,21 @@ START_TEST(test_values)
 }
 END_TEST
 
+/* The third and fourth rule of everything.yaml, after two plain ones. */
+static void expect_balance(const struct scenario_rule *rules)
+{
+	ck_assert_ptr_null(rules[1].weights);
+	ck_assert_uint_eq(rules[2].balance, BALANCE_MAGLEV);
+	ck_assert_uint_eq(rules[2].key, BALANCE_BY_PATH);
+	ck_assert_uint_eq(rules[2].weights[0], 1);
+	ck_assert_uint_eq(rules[2].weights[1], 3);
+	ck_assert_uint_eq(rules[3].balance, BALANCE_STICKY);
+	ck_assert_uint_eq(rules[3].key, BALANCE_BY_COOKIE);
+	ck_assert_str_eq(rules[3].key_cookie, "id");
+	ck_assert_uint_eq(rules[3].sticky_expire, 600 * NSTIME_S);
+	ck_assert_uint_eq(rules[3].sticky_entries, 1000);
+}
+
 START_TEST(test_everything)
 {
 	struct scenario *s = read_ok("everything.yaml", NULL, 0);
@@ -240,6 +255,7 @@ START_TEST(test_everything)
 	ck_assert_str_eq(s->services[0].rules[0].header_name, "Accept");
 	ck_assert_str_eq(s->services[0].rules[0].header_value, "image/*");
 	ck_assert_str_eq(s->services[0].rules[0].cookie_value, "a*");
+	expect_balance(s->services[0].rules);
 	ck_assert_uint_eq(s->traffic[1].burst, 5);
 	ck_assert(s->traffic[1].half_close);
 	ck_assert_uint_eq(s->traffic[1].keepalive, 30 * NSTIME_S);
