@@ -100,14 +100,3 @@ uint64_t buf_outstanding(void)
 {
 	return outstanding;
 }
-
-void buf_pool_trim(void)
-{
-	while (pool) {
-		struct buf *b = pool;
-
-		pool = b->next;
-		buf_unpoison(b);
-		free(b);
-	}
-}

@@ -49,12 +49,6 @@ static inline uint32_t buf_headroom(const struct buf *b)
 	return (uint32_t)(b->data - b->storage);
 }
 
-/* Bytes free behind data + len. */
-static inline uint32_t buf_tailroom(const struct buf *b)
-{
-	return b->capacity - buf_headroom(b) - b->len;
-}
-
 /* Moves data `n` bytes forward (drop a header). Precondition: n <= len. */
 static inline void buf_pull(struct buf *b, uint32_t n)
 {
@@ -103,8 +97,5 @@ void buf_queue_clear(struct buf_queue *q);
 
 /* Buffers allocated and not yet freed in this process (invariant I5). */
 uint64_t buf_outstanding(void);
-
-/* Returns the pool's memory to the system; for the end of a process under a leak checker. */
-void buf_pool_trim(void);
 
 #endif

@@ -24,7 +24,6 @@
 	X(E_TIMEOUT, 16, "timed out")                                                                                  \
 	X(E_REFUSED, 17, "refused")                                                                                    \
 	X(E_UNREACH, 18, "no route or no neighbour")                                                                   \
-	X(E_CHECKSUM, 19, "bad checksum")                                                                              \
 	X(E_TOOBIG, 20, "too large")                                                                                   \
 	X(E_IO, 21, "input or output failed")                                                                          \
 	X(E_UNSUPPORTED, 22, "not supported")

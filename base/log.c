@@ -9,12 +9,6 @@
 static FILE *log_stream; /* NULL: stderr, which is not a constant expression */
 static enum log_level log_level_max = LOG_LEVEL_WARNING;
 
-void log_configure(FILE *stream, enum log_level level)
-{
-	log_stream = stream;
-	log_level_max = level;
-}
-
 __attribute__((format(printf, 2, 0))) static void log_write(const char *prefix, const char *format, va_list arguments)
 {
 	FILE *stream = log_stream ? log_stream : stderr;

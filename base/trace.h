@@ -123,9 +123,7 @@ struct trace_sink {
 					       sizeof(struct trace_field));                                            \
 	} while (0)
 
-/* Static texts of the vocabulary. */
+/* Static. */
 const char *trace_name(enum trace_event event);
-const char *trace_claims(enum trace_event event);
-const char *trace_meaning(enum trace_event event);
 
 #endif

@@ -13,7 +13,6 @@ struct rule {
 	struct policy_group group;
 	enum classifier_key key;
 	char *key_cookie;
-	uint64_t chosen;
 };
 
 struct service {
@@ -209,7 +208,8 @@ static struct classifier_decision decide_answer(struct classifier_conn *conn, en
 		.status = http ? answers[answer].status : 0,
 	};
 	TRACE(conn->owner->trace, now, TRACE_CLASSIFIER_ANSWER, TF_TUPLE("tuple", &conn->tuple),
-	      TF_TEXT("service", conn->service->name), TF_U64("status", conn->decision.status));
+	      TF_TEXT("service", conn->service->name), TF_U64("status", conn->decision.status),
+	      TF_TEXT("why", request_reason(&conn->request)));
 	return conn->decision;
 }
 
@@ -253,7 +253,6 @@ static struct classifier_decision decide_device(struct classifier_conn *conn, si
 	waiting_remove(conn);
 	policy_connections(&c->policy, device, 1);
 	c->counters.chosen++;
-	rule->chosen++;
 	conn->decision = (struct classifier_decision){
 		.verdict = CLASSIFIER_DEVICE,
 		.device = device,
@@ -422,14 +421,4 @@ const struct classifier_counters *classifier_counters(const struct classifier *c
 const struct sticky_counters *classifier_sticky_counters(const struct classifier *c)
 {
 	return c->sticky ? &c->policy.sticky : NULL;
-}
-
-uint64_t classifier_rule_chosen(const struct classifier *c, size_t service, size_t rule)
-{
-	return c->services[service].rules[rule].chosen;
-}
-
-size_t classifier_connections(const struct classifier *c)
-{
-	return c->connections;
 }

@@ -153,10 +153,4 @@ const struct classifier_counters *classifier_counters(const struct classifier *c
 /* What the rules with POLICY_STICKY did, NULL when there is no such rule. */
 const struct sticky_counters *classifier_sticky_counters(const struct classifier *c);
 
-/* Connections chosen by one rule. */
-uint64_t classifier_rule_chosen(const struct classifier *c, size_t service, size_t rule);
-
-/* Connections open now (I5). */
-size_t classifier_connections(const struct classifier *c);
-
 #endif

@@ -297,27 +297,6 @@ uint64_t courier_peer_boot(const struct courier *c, uint16_t device)
 	return p && p->confirmed ? p->boot : 0;
 }
 
-bool courier_peer_stats(const struct courier *c, uint16_t device, struct courier_peer_stats *s)
-{
-	const struct courier_peer *p = courier_peer_find(c, device);
-
-	if (!p)
-		return false;
-	*s = (struct courier_peer_stats){
-		.boot = p->boot,
-		.confirmed = p->confirmed,
-		.srtt = p->rtt.srtt,
-		.rttvar = p->rtt.rttvar,
-		.rto = courier_rtt_rto(&p->rtt),
-		.window = p->window.bytes,
-		.in_flight = p->window.in_flight,
-		.queued = p->queued,
-		.queue_bytes = p->queue_bytes,
-		.inbox_bytes = p->inbox_bytes,
-	};
-	return true;
-}
-
 const struct courier_counters *courier_counters(const struct courier *c)
 {
 	return &c->counters;

@@ -119,25 +119,11 @@ struct courier_counters {
 	uint64_t probes;                     /* frames sent by the probe timer */
 	uint64_t lost;                       /* frames declared lost */
 	uint64_t spurious;                   /* of those, acknowledged after all */
-	uint64_t acks_sent;                  /* frames that held only an acknowledgement */
-	uint64_t hellos_sent;
-	uint64_t messages_sent;      /* accepted by courier_send */
-	uint64_t messages_delivered; /* wholly acknowledged by the peer */
-	uint64_t messages_failed;    /* given up, or the peer restarted */
-	uint64_t messages_received;  /* wholly reassembled */
-	uint64_t message_bytes_sent, message_bytes_received;
-	uint64_t restarts; /* new boots of a peer with which a session was confirmed */
-};
-
-/* One peer's present state. */
-struct courier_peer_stats {
-	uint64_t boot;                /* 0: unknown */
-	bool confirmed;               /* a session exists */
-	nstime srtt, rttvar, rto;     /* RFC 6298; srtt is 0 before the first sample; rto without back-off */
-	uint32_t window;              /* bytes */
-	uint32_t in_flight;           /* bytes of unacknowledged frames */
-	uint32_t queued, queue_bytes; /* messages accepted and neither delivered nor failed; their bytes */
-	uint32_t inbox_bytes;         /* bytes reassembled or not yet taken */
+	uint64_t messages_sent;              /* accepted by courier_send */
+	uint64_t messages_delivered;         /* wholly acknowledged by the peer */
+	uint64_t messages_failed;            /* given up, or the peer restarted */
+	uint64_t messages_received;          /* wholly reassembled */
+	uint64_t restarts;                   /* new boots of a peer with which a session was confirmed */
 };
 
 struct courier_message {
@@ -179,13 +165,9 @@ void courier_start(struct courier *c, nstime now);
 
 /* Queues a message for the peer `to`; the bytes are copied. 0 and its id (unique within this courier); E_NOENT (no such
  * peer), E_TOOBIG (longer than COURIER_MESSAGE_MAX), E_FULL (COURIER_SPAN or COURIER_QUEUE_BYTES_MAX), or E_NOMEM.
- * Exactly one of MESSAGE_DELIVERED and MESSAGE_FAILED follows, unless it is cancelled. */
+ * Exactly one of MESSAGE_DELIVERED and MESSAGE_FAILED follows. */
 int courier_send(struct courier *c, uint16_t to, uint8_t type, const void *bytes, size_t len, nstime now,
 		 uint64_t *message_id);
-
-/* Stops sending a message; no event follows (one already queued is taken back). Whether it came is unknown. Unknown ids
- * are ignored. */
-void courier_cancel(struct courier *c, uint64_t message_id);
 
 /* Takes a frame as it came, opened in place (the buffer is borrowed and garbled). 0, or why it was rejected, counted:
  * E_TRUNCATED, E_FORMAT, E_VERSION, E_NOENT (address), E_AUTH, E_REPLAY, E_STALE, E_FULL. */
@@ -207,9 +189,6 @@ void courier_expire(struct courier *c, nstime now);
 
 /* The peer's boot id, 0 when unknown or not confirmed. */
 uint64_t courier_peer_boot(const struct courier *c, uint16_t device);
-
-/* False when there is no such peer. */
-bool courier_peer_stats(const struct courier *c, uint16_t device, struct courier_peer_stats *s);
 
 const struct courier_counters *courier_counters(const struct courier *c);
 

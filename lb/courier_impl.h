@@ -181,7 +181,6 @@ size_t courier_hello_output(struct courier *c, struct courier_peer *p, uint8_t *
 void courier_hello_expire(struct courier_peer *p, nstime now);
 void courier_hello_input(struct courier *c, struct courier_peer *p, const struct frame_header *h,
 			 const struct frame_hello *hello, nstime now);
-void courier_session_adopt(struct courier *c, struct courier_peer *p, uint64_t boot, nstime now);
 void courier_session_confirm(struct courier *c, struct courier_peer *p);
 int courier_session_open(struct courier *c, struct courier_peer *p, const struct frame_header *h, uint8_t *frame,
 			 size_t len, nstime now);

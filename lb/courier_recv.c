@@ -106,7 +106,6 @@ static void inbound_whole(struct courier *c, struct courier_inbound *m, nstime n
 	p->slot_messages[m->id % COURIER_SPAN] = NULL;
 	p->slot_states[m->id % COURIER_SPAN] = SLOT_DONE;
 	c->counters.messages_received++;
-	c->counters.message_bytes_received += m->total;
 	TRACE(c->config.trace, now, TRACE_COURIER_DELIVER, TF_U64("peer", p->device), TF_U64("message", m->id),
 	      TF_U64("type", m->type), TF_U64("bytes", m->total));
 }

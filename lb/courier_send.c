@@ -187,34 +187,11 @@ int courier_send(struct courier *c, uint16_t to, uint8_t type, const void *bytes
 	p->queued++;
 	p->queue_bytes += m->len;
 	c->counters.messages_sent++;
-	c->counters.message_bytes_sent += len;
 	if (!p->confirmed)
 		courier_hello_want(c, p, now);
 	*message_id = outbound_name(m);
 	courier_touch(c, p);
 	return 0;
-}
-
-void courier_cancel(struct courier *c, uint64_t message_id)
-{
-	struct courier_peer *p = courier_peer_find(c, (uint16_t)(message_id >> ID_BITS));
-	uint64_t id = message_id & ((UINT64_C(1) << ID_BITS) - 1);
-	struct courier_outbound *m = p ? p->slots[id % COURIER_SPAN] : NULL;
-	struct courier_note *n;
-
-	if (m && m->id == id) {
-		outbound_detach(m);
-		outbound_free(m);
-		courier_touch(c, p);
-		return;
-	}
-	TAILQ_FOREACH (n, &c->notes, link) {
-		if (n->event.message == message_id && courier_event_ends(&n->event)) {
-			courier_note_drop(c, n);
-			courier_outbound_release(n);
-			return;
-		}
-	}
 }
 
 /* The piece of m to be sent next: lost ones first. Precondition: there is one. */
@@ -437,8 +414,6 @@ size_t courier_data_output(struct courier *c, struct courier_peer *p, uint8_t *o
 				 });
 	if (f.sent.count)
 		frame_sent(c, p, &f, probe, now);
-	else
-		c->counters.acks_sent++;
 	seal_frame(&p->data_out, p->number, out, FRAME_HEADER_LEN, writer_len(&f.w));
 	return FRAME_OVERHEAD + writer_len(&f.w);
 }

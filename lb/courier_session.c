@@ -90,12 +90,11 @@ size_t courier_hello_output(struct courier *c, struct courier_peer *p, uint8_t *
 	p->hello_due = false;
 	p->hello_answers = 0;
 	p->hello_sent_at = now;
-	c->counters.hellos_sent++;
 	return FRAME_OVERHEAD + writer_len(&w);
 }
 
 /* The peer runs under a new boot: an authentic frame said so. */
-void courier_session_adopt(struct courier *c, struct courier_peer *p, uint64_t boot, nstime now)
+static void courier_session_adopt(struct courier *c, struct courier_peer *p, uint64_t boot, nstime now)
 {
 	struct seal_path in_hello = path_in(c, p, FRAME_KIND_HELLO, boot), in = path_in(c, p, FRAME_KIND_DATA, boot);
 	struct seal_path out = {

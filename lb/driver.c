@@ -314,10 +314,8 @@ int driver_blob(struct driver *d, const uint8_t *bytes, size_t len, struct blob_
 		f = flow_new(d, m->flow);
 		err = f ? 0 : E_FULL;
 	}
-	if (err) {
-		d->counters.blobs_refused++;
+	if (err)
 		return err;
-	}
 	heap_remove(&d->timers, &f->timer);
 	flow_set(d, f, DRIVER_FLOW_HELD);
 	closed_rest(d, &m->tuple);

@@ -63,7 +63,7 @@ struct driver_counters {
 	uint64_t delivered, buffered, drained, bounced;
 	uint64_t overflowed; /* packets dropped because a buffer or the table was full */
 	uint64_t dropped[DRIVER_DROP_COUNT];
-	uint64_t blobs, blobs_refused;
+	uint64_t blobs;
 };
 
 enum driver_verdict {

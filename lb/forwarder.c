@@ -117,7 +117,8 @@ void forwarder_entry_state(struct forwarder *f, struct table_entry *e, enum entr
 	e->state = (uint8_t)state;
 }
 
-void forwarder_entry_remove(struct forwarder *f, uint32_t entry, nstime now)
+/* Removes an entry; its identifiers rest. */
+static void forwarder_entry_remove(struct forwarder *f, uint32_t entry, nstime now)
 {
 	struct table_entry *e = table_entry(&f->table, entry);
 
@@ -344,7 +345,6 @@ static void ask(struct forwarder *f, uint32_t record, nstime now)
 		return;
 	}
 	r->asked++;
-	f->counters.queried++;
 	table_flow_schedule(&f->table, record, LIST_QUERY, nstime_add(now, f->config.query_interval));
 	forwarder_tell(f, r->second, MESSAGE_QUERY, r, &e->tuple);
 }
@@ -409,31 +409,4 @@ const char *forwarder_drop_name(enum forwarder_drop drop)
 
 	assert(drop < FORWARDER_DROP_COUNT);
 	return names[drop];
-}
-
-void forwarder_holdings(const struct forwarder *f, struct forwarder_holdings *out)
-{
-	*out = (struct forwarder_holdings){
-		.entries = table_entry_count(&f->table),
-		.live = f->live,
-		.flows = table_flow_count(&f->table),
-	};
-}
-
-uint16_t forwarder_owner(const struct forwarder *f, const struct tuple *t, uint32_t *flow, bool *prepared)
-{
-	uint32_t number = table_find(&f->table, t);
-	const struct table_entry *e = number == TABLE_NONE ? NULL : table_entry(&f->table, number);
-	const struct table_flow *r = e ? table_flow(&f->table, e->record) : NULL;
-
-	*flow = 0;
-	*prepared = e && e->state == ENTRY_PREPARED;
-	if (*prepared)
-		r = e->flags & ENTRY_OWNED ? table_flow(&f->table, r->older) : NULL;
-	else if (r && r->state != RECORD_COMMITTED)
-		r = NULL;
-	if (!r || owner_dead(f, r))
-		return forwarder_classifier(f, t);
-	*flow = r->flow;
-	return r->second;
 }

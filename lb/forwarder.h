@@ -88,7 +88,7 @@ struct forwarder_counters {
 	uint64_t stale;                         /* messages of an old boot or generation, ignored */
 	uint64_t malformed;                     /* messages that do not decode */
 	uint64_t unexpected;                    /* messages that make no sense here or come from the wrong device */
-	uint64_t queried, lost;                 /* questions; entries dropped because their owner is gone */
+	uint64_t lost;                          /* entries dropped because their owner is gone */
 };
 
 enum forwarder_verdict {
@@ -133,15 +133,5 @@ void forwarder_expire(struct forwarder *f, nstime now);
 
 const struct forwarder_counters *forwarder_counters(const struct forwarder *f);
 const char *forwarder_drop_name(enum forwarder_drop drop);
-
-/* What it holds (I5). */
-struct forwarder_holdings {
-	uint32_t entries, live, flows; /* `live`: PREPARED or COMMITTED */
-};
-void forwarder_holdings(const struct forwarder *f, struct forwarder_holdings *out);
-
-/* Who owns a connection, for the invariants' checks and `connections`: the device, its flow identifier (0: it is a
- * classifier's), whether a hand-off is under way. DEVICE_NONE when there are no classifiers. */
-uint16_t forwarder_owner(const struct forwarder *f, const struct tuple *t, uint32_t *flow, bool *prepared);
 
 #endif

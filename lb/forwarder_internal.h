@@ -81,9 +81,6 @@ uint32_t forwarder_find(struct forwarder *f, const struct tuple *t, nstime now);
 /* Keeps the count of live entries. */
 void forwarder_entry_state(struct forwarder *f, struct table_entry *e, enum entry_state state);
 
-/* Removes an entry; its identifiers rest. */
-void forwarder_entry_remove(struct forwarder *f, uint32_t entry, nstime now);
-
 /* The same because its owner is gone; the first device is told. */
 void forwarder_entry_lost(struct forwarder *f, uint32_t entry, nstime now);
 

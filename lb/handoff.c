@@ -187,7 +187,8 @@ static uint32_t flow_next(struct handoff *h)
 	return 0;
 }
 
-void handoff_send(struct handoff *h, const struct item *i, enum message_type type, enum message_reason reason)
+/* A message about the item's attempt. */
+static void handoff_send(struct handoff *h, const struct item *i, enum message_type type, enum message_reason reason)
 {
 	struct message m = {
 		.type = type,
@@ -314,10 +315,7 @@ bool handoff_flow_next(struct handoff *h, struct item *i, nstime now)
 		return false;
 	i->flow_tries++;
 	attempt_end(h, i);
-	if (attempt_begin(h, i, now))
-		return false;
-	h->counters.flow_retries++;
-	return true;
+	return !attempt_begin(h, i, now);
 }
 
 static struct item *item_undecided(struct handoff *h, int number)
@@ -357,7 +355,6 @@ int handoff_thaw(struct handoff *h, int number, nstime now)
 
 	if (!i)
 		return E_STATE;
-	h->counters.thawed++;
 	TRACE(h->config.trace, now, TRACE_HANDOFF_ROLLBACK, TF_TUPLE("tuple", &i->tuple), TF_U64("device", i->device),
 	      TF_TEXT("reason", message_reason_text(i->reason)), TF_U64("held", i->held.count));
 	i->endpoint.ops->thaw(i->endpoint.ep, i->conn, now);
@@ -399,8 +396,6 @@ void handoff_abort(struct handoff *h, struct item *i, enum message_reason reason
 	i->rejected = cause == ABORT_REJECTED;
 	i->blameless = cause == ABORT_BLAMELESS;
 	i->asked = now;
-	h->counters.reasons[reason]++;
-	h->counters.aborts_sent++;
 	heap_set(&h->timers, &i->timer, nstime_add(now, h->config.abort_interval));
 	handoff_send(h, i, MESSAGE_ABORT, reason);
 }
@@ -430,7 +425,6 @@ void handoff_committed(struct handoff *h, struct item *i, nstime now)
 void handoff_failed(struct handoff *h, struct item *i, enum message_reason reason, nstime now)
 {
 	h->counters.failed++;
-	h->counters.reasons[reason]++;
 	i->reason = reason;
 	TRACE(h->config.trace, now, TRACE_HANDOFF_FAILED, TF_TUPLE("tuple", &i->tuple), TF_U64("flow", i->flow),
 	      TF_U64("device", i->device), TF_TEXT("reason", message_reason_text(reason)));
@@ -487,7 +481,6 @@ static void expire_item(struct handoff *h, struct item *i, nstime now)
 		handoff_failed(h, i, MESSAGE_REASON_TIMEOUT, now);
 		return;
 	}
-	h->counters.aborts_sent++;
 	heap_set(&h->timers, &i->timer, nstime_add(now, h->config.abort_interval));
 	handoff_send(h, i, MESSAGE_ABORT, i->reason);
 }

@@ -54,17 +54,13 @@ struct handoff_config {
 struct handoff_counters {
 	uint64_t started, retried;
 	uint64_t committed, rejected, rolled_back, failed; /* outcomes */
-	uint64_t thawed;
-	uint64_t refused;                       /* starts that failed: full, no identifier, not movable */
-	uint64_t reasons[MESSAGE_REASON_COUNT]; /* of REFUSED, REJECT and own roll-backs */
-	uint64_t flow_retries;                  /* identifier in use at the forwarder: tried again with the next */
-	uint64_t timeouts, aborts_sent;
-	uint64_t held, held_overflow;   /* packets of frozen connections; those dropped for lack of room */
-	uint64_t held_lost;             /* dropped with a connection that FAILED */
-	uint64_t bounced, unbounceable; /* packets; the latter for lack of an address, dropped */
-	uint64_t tombstones_evicted, tombstones_reused; /* oldest dropped early; removed by a fresh SYN */
-	uint64_t malformed, unexpected, stale;          /* messages ignored: they do not decode, wrong sender, no such
-							   hand-off */
+	uint64_t refused;                                  /* starts that failed: full, no identifier, not movable */
+	uint64_t timeouts;
+	uint64_t held, held_overflow;          /* packets of frozen connections; those dropped for lack of room */
+	uint64_t held_lost;                    /* dropped with a connection that FAILED */
+	uint64_t bounced, unbounceable;        /* packets; the latter for lack of an address, dropped */
+	uint64_t malformed, unexpected, stale; /* messages ignored: they do not decode, wrong sender, no such
+						  hand-off */
 };
 
 enum handoff_result {

@@ -87,9 +87,6 @@ uint32_t handoff_flow_hash(const struct handoff *h, uint32_t flow);
 /* lb/handoff.c. The item with this hand-off id, or NULL. */
 struct item *handoff_item_by_id(const struct handoff *h, uint64_t id);
 
-/* A message about the item's attempt. */
-void handoff_send(struct handoff *h, const struct item *i, enum message_type type, enum message_reason reason);
-
 /* Tries the same device under the next flow identifier; false when there is none. */
 bool handoff_flow_next(struct handoff *h, struct item *i, nstime now);
 
@@ -105,9 +102,6 @@ void handoff_returned(struct handoff *h, struct item *i, nstime now);
 /* The forwarder says that it is the second device's; or nobody knows (failed). The item is gone. */
 void handoff_committed(struct handoff *h, struct item *i, nstime now);
 void handoff_failed(struct handoff *h, struct item *i, enum message_reason reason, nstime now);
-
-/* lb/handoff_packet.c. Queues a packet for the forwarder, or drops it, counted, when it cannot be encapsulated. */
-void handoff_bounce(struct handoff *h, struct buf *b, uint32_t flow);
 
 /* Bounces what is held for the item, gives it to the stack, or frees it. */
 void handoff_held_bounce(struct handoff *h, struct item *i);

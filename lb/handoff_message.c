@@ -20,7 +20,6 @@ static void prepared(struct handoff *h, struct item *i)
 static void refused(struct handoff *h, struct item *i, const struct message *m, nstime now)
 {
 	if (i->state == ITEM_SENT) {
-		h->counters.reasons[m->reason]++;
 		i->reason = m->reason;
 		i->rejected = true;
 		if (m->reason == MESSAGE_REASON_FLOW && handoff_flow_next(h, i, now))
@@ -39,7 +38,6 @@ static void disown(struct handoff *h, const struct message *m)
 
 	answer.type = MESSAGE_ABORT;
 	answer.reason = MESSAGE_REASON_STATE;
-	h->counters.aborts_sent++;
 	outbox_put(&h->outbox, h->config.forwarder, &answer, 0);
 }
 
@@ -56,10 +54,8 @@ static void from_forwarder(struct handoff *h, struct item *i, const struct messa
 		handoff_committed(h, i, now);
 		break;
 	default: /* ABORTED: asked for, or decided by the forwarder itself */
-		if (i->state != ITEM_ABORTING) {
+		if (i->state != ITEM_ABORTING)
 			i->reason = m->reason ? m->reason : MESSAGE_REASON_PEER;
-			h->counters.reasons[i->reason]++;
-		}
 		handoff_returned(h, i, now);
 		break;
 	}

@@ -4,7 +4,8 @@
 
 #include <assert.h>
 
-void handoff_bounce(struct handoff *h, struct buf *b, uint32_t flow)
+/* Queues a packet for the forwarder, or drops it, counted, when it cannot be encapsulated. */
+static void handoff_bounce(struct handoff *h, struct buf *b, uint32_t flow)
 {
 	struct packet p;
 
@@ -139,10 +140,8 @@ void handoff_tombstone_add(struct handoff *h, const struct tuple *t, uint32_t fl
 	uint32_t slot;
 
 	handoff_tombstone_remove(h, t);
-	if (h->ring_len == h->config.tombstones_max) {
-		h->counters.tombstones_evicted += h->tombstones[h->ring_head].used;
+	if (h->ring_len == h->config.tombstones_max)
 		ring_shift(h);
-	}
 	slot = (h->ring_head + h->ring_len++) % h->config.tombstones_max;
 	h->tombstones[slot] = (struct tombstone){
 		.tuple = *t,
@@ -187,7 +186,6 @@ enum handoff_verdict handoff_packet(struct handoff *h, struct buf *packet, nstim
 		return HANDOFF_NOT_MINE;
 	if ((p.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST)) == TCP_FLAG_SYN &&
 	    packet_tcp_checksum_ok(&p, packet)) {
-		h->counters.tombstones_reused++;
 		tombstone_unuse(h, s);
 		return HANDOFF_NOT_MINE;
 	}

@@ -258,7 +258,6 @@ static void bundle(struct migrator *m, const struct blob_mapping *b, nstime now)
 	i->conn = conn;
 	i->interval = m->config.ready_min;
 	m->counters.infused++;
-	m->counters.ready_sent++;
 	heap_set(&m->timers, &i->timer, nstime_add(now, i->interval));
 	send(m, m->config.forwarder, MESSAGE_READY, MESSAGE_REASON_NONE, b);
 	TRACE(m->config.trace, now, TRACE_MIGRATOR_READY, TF_TUPLE("tuple", &b->tuple), TF_U64("flow", b->flow),
@@ -443,7 +442,6 @@ static void expire_item(struct migrator *m, struct item *i, nstime now)
 		m->counters.asked++;
 		send(m, m->config.forwarder, MESSAGE_ABORT, MESSAGE_REASON_TIMEOUT, &i->mapping);
 	} else {
-		m->counters.ready_sent++;
 		send(m, m->config.forwarder, MESSAGE_READY, MESSAGE_REASON_NONE, &i->mapping);
 	}
 }

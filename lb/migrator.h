@@ -40,7 +40,7 @@ struct migrator_counters {
 	uint64_t duplicates;                     /* blobs of hand-offs that are held, active or over */
 	uint64_t misaddressed;                   /* blobs of another sender or for another device */
 	uint64_t undecodable;                    /* blobs from which not even the hand-off can be told: dropped */
-	uint64_t ready_sent, asked, given_up;
+	uint64_t asked, given_up;
 	uint64_t malformed, unexpected, stale; /* messages ignored */
 };
 

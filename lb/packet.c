@@ -7,11 +7,10 @@
 #include <assert.h>
 #include <string.h>
 
-#define PROTOCOL_TCP     6U
-#define PROTOCOL_HOP     0U /* IPv6 extension headers (RFC 8200, section 4) */
-#define PROTOCOL_ROUTING 43U
-#define PROTOCOL_FRAG    44U
-#define PROTOCOL_DEST    60U
+#define PROTOCOL_TCP  6U
+#define PROTOCOL_HOP  0U /* IPv6 extension headers (RFC 8200, section 4) */
+#define PROTOCOL_FRAG 44U
+#define PROTOCOL_DEST 60U
 
 #define IPV4_LEN_MIN 20U
 #define IPV6_LEN     40U

@@ -15,10 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TCP_FLAG_FIN 0x01U
 #define TCP_FLAG_SYN 0x02U
 #define TCP_FLAG_RST 0x04U
-#define TCP_FLAG_PSH 0x08U
 #define TCP_FLAG_ACK 0x10U
 
 /* What packet_parse found. */

@@ -71,7 +71,7 @@ struct request_cookie_cursor {
 const char *request_cookie_next(const struct request *r, const char *name, struct request_cookie_cursor *cursor,
 				size_t *len);
 
-/* After BAD: static text. */
+/* After BAD: static text; otherwise empty. */
 const char *request_reason(const struct request *r);
 
 #endif

@@ -26,17 +26,6 @@ const char *seal_cipher_name(enum seal_cipher cipher)
 	return cipher_names[cipher];
 }
 
-int seal_cipher_parse(enum seal_cipher *cipher, const char *name)
-{
-	for (size_t i = 0; i < sizeof(cipher_names) / sizeof(cipher_names[0]); i++) {
-		if (!strcmp(name, cipher_names[i])) {
-			*cipher = (enum seal_cipher)i;
-			return 0;
-		}
-	}
-	return E_NOENT;
-}
-
 int seal_cipher_check(enum seal_cipher cipher)
 {
 	if (sodium_init() < 0)

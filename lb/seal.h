@@ -45,9 +45,6 @@ struct seal_key {
 /* The cipher's name in scenario files ("chacha20-poly1305", "aes256-gcm"); static. */
 const char *seal_cipher_name(enum seal_cipher cipher);
 
-/* The cipher of that name: 0, or E_NOENT. */
-int seal_cipher_parse(enum seal_cipher *cipher, const char *name);
-
 /* 0, or E_UNSUPPORTED when the processor lacks what the cipher needs: an error for whoever configured it, never a
  * reason to take another (frames' bytes must not depend on the processor). Prepares libsodium; call it before the
  * others. */

@@ -95,8 +95,3 @@ const struct app_counters *app_counters(const struct app *a)
 {
 	return &a->counters;
 }
-
-uint64_t app_connections(const struct app *a)
-{
-	return a->connections;
-}

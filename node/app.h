@@ -61,7 +61,4 @@ void app_free(struct app *a);
 
 const struct app_counters *app_counters(const struct app *a);
 
-/* Connections open now (I5). */
-uint64_t app_connections(const struct app *a);
-
 #endif

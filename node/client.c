@@ -339,8 +339,3 @@ uint64_t client_pending(const struct client *c)
 {
 	return c->pending;
 }
-
-uint64_t client_connections(const struct client *c)
-{
-	return c->connections;
-}

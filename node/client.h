@@ -80,8 +80,7 @@ uint64_t client_start(struct client *c, const struct client_spec *spec, nstime n
 /* The next outcome, in order of ending; false when there is none. */
 bool client_outcome_next(struct client *c, struct client_outcome *out);
 
-/* Work started and without an outcome, and connections that are open (I5). */
+/* Work started and without an outcome. */
 uint64_t client_pending(const struct client *c);
-uint64_t client_connections(const struct client *c);
 
 #endif

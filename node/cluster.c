@@ -41,7 +41,8 @@ int node_cluster_join(struct node *n, const struct node_cluster *cluster, struct
 	return 0;
 }
 
-const struct addr *node_device_address(const struct node *n, uint16_t device)
+/* The cluster address of a device, or NULL. */
+static const struct addr *node_device_address(const struct node *n, uint16_t device)
 {
 	for (size_t i = 0; i < n->cluster->devices_count; i++)
 		if (n->cluster->devices[i].id == device)

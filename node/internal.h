@@ -13,7 +13,6 @@
 #define ETHERNET_HEADER 14U
 #define IPV4_HEADER_MIN 20U
 #define UDP_HEADER      8U
-#define IP_PROTOCOL_TCP 6U
 #define IP_PROTOCOL_UDP 17U
 
 /* A hand-off message on its way: which tag to give back when the courier gives it up. */
@@ -38,7 +37,6 @@ struct node {
 	struct node_config config;
 	struct stack *stack;
 	struct mac macs[STACK_NETIFS_MAX];
-	unsigned netifs_count;
 	struct client *client;
 	struct app *apps[NODE_APPS_MAX];
 	size_t apps_count;
@@ -70,9 +68,6 @@ static inline struct addr_pair addr_pair_of(struct addr a)
 
 /* Counts and frees. */
 void node_drop(struct node *n, enum node_drop reason, struct buf *packet);
-
-/* The cluster address of a device, or NULL. */
-const struct addr *node_device_address(const struct node *n, uint16_t device);
 
 /* ---- cluster.c ---- */
 /* Looks at a frame below the stack. True: taken. */

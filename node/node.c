@@ -60,10 +60,8 @@ void node_free(struct node *n)
 int node_netif_add(struct node *n, struct mac mac, struct addr address, uint8_t prefix_len)
 {
 	int index = stack_netif_add(n->stack, mac, address, prefix_len);
-	if (index >= 0) {
+	if (index >= 0)
 		n->macs[index] = mac;
-		n->netifs_count = (unsigned)index + 1;
-	}
 	return index;
 }
 

@@ -47,15 +47,6 @@ bool engine_step(struct engine *e, nstime until)
 	return true;
 }
 
-uint64_t engine_run(struct engine *e, nstime until)
-{
-	uint64_t before = e->events;
-
-	while (engine_step(e, until))
-		;
-	return e->events - before;
-}
-
 void engine_advance(struct engine *e, nstime to)
 {
 	assert(engine_next_at(e) >= to);

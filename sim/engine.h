@@ -3,7 +3,7 @@
  *
  * It owns the event heap (base/heap.h) and the current time and nothing else; links, nodes and the scenario's time line
  * embed their timers and set them here. Only waiting differs between virtual and real time: a real-time loop waits
- * until engine_next_at and then calls engine_run with the time it is. */
+ * until engine_next_at and then steps up to the time it is. */
 #ifndef BATON_SIM_ENGINE_H
 #define BATON_SIM_ENGINE_H
 
@@ -38,14 +38,10 @@ nstime engine_next_at(const struct engine *e);
  * engine_stop. */
 bool engine_step(struct engine *e, nstime until);
 
-/* Steps until nothing is due by `until` or engine_stop is called; returns the number of events. `now` stays at the last
- * event's time: raise it with engine_advance. */
-uint64_t engine_run(struct engine *e, nstime until);
-
 /* Moves time forward to `to`. Precondition: nothing is due before it. No effect when `to` is in the past. */
 void engine_advance(struct engine *e, nstime to);
 
-/* Makes engine_step and engine_run return after the event that calls it; for good. */
+/* Makes engine_step return false after the event that calls it; for good. */
 void engine_stop(struct engine *e);
 
 /* Whether a link whose timer is firing may pass on its next packet, due at (at, order), within the same firing: true,

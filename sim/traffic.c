@@ -117,8 +117,7 @@ static void entry_start(struct traffic_entry *e, uint64_t n, nstime now)
 	};
 	t->started++;
 	if (!wn->node || !client_start(node_client(wn->node), &spec, now)) {
-		t->failed++;
-		t->unstartable++;
+		t->failed++; /* the client is crashed or refused */
 	} else {
 		node_pump(wn->node, now);
 		world_node_settle(wn);

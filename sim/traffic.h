@@ -27,9 +27,8 @@ struct traffic {
 	size_t count;
 	uint64_t started, completed, failed; /* requests */
 	uint64_t failed_by[CLIENT_FAILURE_COUNT];
-	uint64_t unstartable; /* the client was crashed or refused the spec; part of failed */
-	uint64_t bytes;       /* verified by clients */
-	uint64_t corrupted;   /* streams */
+	uint64_t bytes;     /* verified by clients */
+	uint64_t corrupted; /* streams */
 	struct histogram latency_us, first_byte_us;
 };
 

@@ -168,12 +168,8 @@ bool stack_address_local(const struct stack *s, const struct addr *a); /* an int
 struct addr stack_addr_from_lwip(const ip_addr_t *a);
 void stack_addr_to_lwip(const struct addr *a, ip_addr_t *out);
 void stack_drop(struct stack *s, enum stack_drop reason, struct buf *b); /* counts and frees */
-/* Appends a frame to the output queue. Takes ownership. */
-void stack_frame_send(struct stack *s, unsigned netif, struct buf *frame);
 /* IP packet to a neighbour on an interface; Ethernet is prepended. Takes ownership. */
 void stack_neighbour_send(struct stack *s, unsigned netif, const struct addr *next_hop, struct buf *packet);
-/* IP packet by the routing table (or its source's VIP). Takes ownership. */
-void stack_packet_send(struct stack *s, struct buf *packet);
 /* Hands an IPv4 packet to lwIP. Takes ownership. Entered. */
 void stack_lwip_input(struct stack *s, struct netif *in, struct buf *packet);
 

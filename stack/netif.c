@@ -64,7 +64,8 @@ bool stack_address_local(const struct stack *s, const struct addr *a)
 
 /* ---- out ---- */
 
-void stack_frame_send(struct stack *s, unsigned netif, struct buf *frame)
+/* Appends a frame to the output queue. Takes ownership. */
+static void stack_frame_send(struct stack *s, unsigned netif, struct buf *frame)
 {
 	if (s->output.count == STACK_OUTPUT_MAX) {
 		stack_drop(s, STACK_DROP_NEIGHBOUR, frame);
@@ -99,7 +100,8 @@ void stack_neighbour_send(struct stack *s, unsigned netif, const struct addr *ne
 	stack_arp_drain(s, n);
 }
 
-void stack_packet_send(struct stack *s, struct buf *packet)
+/* IP packet by the routing table (or its source's VIP). Takes ownership. */
+static void stack_packet_send(struct stack *s, struct buf *packet)
 {
 	struct addr src = packet_addr4(packet->data + IP4_AT_SRC);
 	struct addr dst = packet_addr4(packet->data + IP4_AT_DST);

@@ -79,6 +79,7 @@ AM_TESTS_ENVIRONMENT = \
 
 EXTRA_DIST += $(SHELL_TESTS) tests/golden tests/lib tests/scenarios \
 	tests/unit/blob_fields_bases.h tests/unit/blob_fields_probes.h \
+	tests/unit/forwarder_look.h \
 	tests/unit/handoff_cluster.h tests/unit/handoff_stacks.h \
 	tests/unit/migrate_net.h \
 	tests/unit/stack_fixture.h tests/unit/stack_frames.h \

@@ -6,9 +6,11 @@
 static void connection_continues(const struct tuple *t)
 {
 	const struct claims_handoff h = claims_handoff(t);
-	const struct claims_step *event = claims_only("migrator.activate", t);
+	const struct claims_step *event = claims_only("migrator.activate", t),
+				 *moved = claims_only("endpoint.activate", t);
 	unsigned syns = 0, data = 0, replies = 0, fins = 0;
 
+	ck_assert_str_eq(moved->node, h.second);
 	ck_assert_str_eq(event->node, h.second);
 	ck_assert_uint_eq(claims_u64(event, "flow"), h.flow);
 	for (const struct claims_packet *p = NULL; (p = claims_packet(p, claims_client(t)));) {
@@ -16,12 +18,12 @@ static void connection_continues(const struct tuple *t)
 			continue;
 		ck_assert_uint_eq(p->flags & CLAIMS_RST, 0);
 		syns += p->out && p->flags & CLAIMS_SYN;
-		data += p->out && p->payload_len && p->at > event->at;
+		data += p->out && p->payload_len && p->at > moved->at;
 	}
 	for (const struct claims_packet *p = NULL; (p = claims_packet(p, claims_cluster(h.second)));) {
 		if (!p->out || !claims_to_client(p, t))
 			continue;
-		ck_assert_uint_ge(p->at, event->at);
+		ck_assert_uint_ge(p->at, moved->at);
 		replies += p->payload_len > 0;
 		fins += p->flags & CLAIMS_FIN;
 	}

@@ -4,13 +4,13 @@
 
 #include <string.h>
 
-/* On the link there is no trace of the client; behind the driver there is, and it is the mapping's. */
+/* On the link there is no trace of the client, only the flow identifier; behind the driver there is, and it is what the
+ * blob's mapping says. */
 static void source_is_identified(const struct tuple *t)
 {
 	const struct claims_handoff h = claims_handoff(t);
-	const struct claims_step *mapping = claims_only("driver.mapping", t),
-				 *event = claims_only("driver.decapsulate", t);
-	unsigned n = 0;
+	const struct claims_step *mapping = claims_blob_received(t), *event = claims_only("driver.decapsulate", t);
+	unsigned n = 0, flows = 0;
 
 	for (const struct claims_packet *p = NULL; (p = claims_packet(p, claims_cluster(h.second)));)
 		ck_assert_msg(p->out || !p->ip || memcmp(p->ip + 12, t->remote.bytes, 4) != 0,
@@ -27,6 +27,9 @@ static void source_is_identified(const struct tuple *t)
 		n++;
 	}
 	ck_assert_uint_ge(n, 3);
+	for (const struct claims_step *s = NULL; (s = claims_step(s, "driver_packet", NULL));)
+		flows += !strcmp(s->node, h.second) && claims_u64(s, "ports") == h.flow;
+	ck_assert_uint_ge(flows, n); /* each that went up came under the flow identifier */
 	claims_in_order(mapping, event, NULL);
 	ck_assert(tuple_equal(claims_tuple(event, "tuple"), claims_tuple(mapping, "tuple")));
 }

@@ -353,7 +353,8 @@ void claims_end_to_end(const struct tuple *t)
 	size_t wrote_len, read_len;
 	const uint8_t *wrote = claims_sent(t, &wrote_len), *read = claims_read(h.second, t, &read_len);
 	const struct claims_step *committed = claims_only("forwarder.committed", t);
-	unsigned replies = 0;
+	const struct claims_step *active = claims_step(committed, "endpoint.activate", t);
+	unsigned replies = 0, sent_on = 0;
 
 	ck_assert_str_eq(claims_only("forwarder.accept", t)->node, claims_forwarder());
 	ck_assert_str_eq(claims_only("classifier_open", t)->node, h.first);
@@ -364,13 +365,21 @@ void claims_end_to_end(const struct tuple *t)
 			claims_only("endpoint.migrate", t), h.encode, sent, received, claims_only("endpoint.infuse", t),
 			committed, NULL);
 	ck_assert_uint_eq(claims_u64(committed, "device"), claims_device(h.second));
-	ck_assert_ptr_nonnull(claims_step(committed, "endpoint.activate", t));
+	ck_assert_ptr_nonnull(active);
+	ck_assert_str_eq(active->node, h.second);
 	ck_assert_ptr_nonnull(claims_step(committed, "endpoint.release", t));
 	ck_assert_uint_eq(wrote_len, read_len);
 	ck_assert_mem_eq(wrote, read, wrote_len);
 	for (const struct claims_packet *p = NULL; (p = claims_packet(p, claims_cluster(h.second)));)
 		replies += p->out && claims_to_client(p, t) && p->payload_len;
 	ck_assert_uint_gt(replies, 0);
+	/* once it has moved, the forwarder sends every packet of the client to the second device */
+	for (const struct claims_step *s = active; (s = claims_step(s, "forwarder_packet", t));) {
+		ck_assert_uint_eq(claims_u64(s, "device"), claims_device(h.second));
+		ck_assert_uint_eq(claims_u64(s, "encapsulated"), 1);
+		sent_on++;
+	}
+	ck_assert_uint_ge(sent_on, 2);
 }
 
 /* ---- main ---- */

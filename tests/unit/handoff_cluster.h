@@ -6,6 +6,7 @@
 #ifndef BATON_TESTS_HANDOFF_CLUSTER_H
 #define BATON_TESTS_HANDOFF_CLUSTER_H
 
+#include "forwarder_look.h"
 #include "handoff_stacks.h"
 
 /* --- the network --- */

@@ -178,11 +178,4 @@ static inline uint8_t wire_byte(size_t i)
 	return (uint8_t)(i * 7 + i / 251 + i / 65521);
 }
 
-static inline int wire_suite_run(Suite *suite)
-{
-	int status = unit_run(suite);
-	buf_pool_trim();
-	return status;
-}
-
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* node/app, node/client: clients and servers on two stacks joined back to back, under a virtual clock. */
 #include "base/random.h"
-#include "node/app.h"
+#include "node/app_internal.h"
 #include "node/body.h"
-#include "node/client.h"
+#include "node/client_internal.h"
 #include "tests/lib/unit.h"
 
 #include <check.h>
@@ -104,9 +104,9 @@ static bool wire_pump(struct wire *w)
 
 static bool wire_idle(const struct wire *w)
 {
-	uint64_t served = app_connections(w->http) + app_connections(w->echo) + app_connections(w->sink);
+	uint64_t served = w->http->connections + w->echo->connections + w->sink->connections;
 
-	return client_pending(w->client) + client_connections(w->client) + served == 0 && !w->flying[0].head &&
+	return client_pending(w->client) + w->client->connections + served == 0 && !w->flying[0].head &&
 	       !w->flying[1].head;
 }
 
@@ -171,8 +171,8 @@ static void expect_done(struct wire *w, const struct client_spec *spec, uint64_t
 	ck_assert_str_eq(w->last.reason, "done");
 	ck_assert_uint_eq(w->last.bytes_sent, sent);
 	ck_assert_uint_eq(w->last.bytes_received, received);
-	ck_assert_uint_eq(client_connections(w->client), 0);
-	ck_assert_uint_eq(app_connections(w->http) + app_connections(w->echo) + app_connections(w->sink), 0);
+	ck_assert_uint_eq(w->client->connections, 0);
+	ck_assert_uint_eq(w->http->connections + w->echo->connections + w->sink->connections, 0);
 }
 
 /* Every shape of request and reply, without loss and with. */
@@ -241,8 +241,8 @@ START_TEST(keep_alive)
 	ck_assert_uint_eq(w.done, 10);
 	ck_assert_uint_eq(app_counters(w.http)->connections, 1);
 	ck_assert_uint_eq(app_counters(w.http)->requests, 10);
-	ck_assert_uint_eq(client_connections(w.client), 0);
-	ck_assert_uint_eq(app_connections(w.http), 0);
+	ck_assert_uint_eq(w.client->connections, 0);
+	ck_assert_uint_eq(w.http->connections, 0);
 	wire_fini(&w);
 }
 END_TEST
@@ -356,7 +356,7 @@ START_TEST(many_at_once)
 	wire_run(&w, 600 * NSTIME_S);
 	ck_assert_uint_eq(w.done, 300);
 	ck_assert_uint_eq(w.failed, 0);
-	ck_assert_uint_eq(client_connections(w.client), 0);
+	ck_assert_uint_eq(w.client->connections, 0);
 	wire_fini(&w);
 }
 END_TEST
@@ -455,7 +455,7 @@ START_TEST(pipelined)
 	for (at = (const char *)raw.got.data; (at = strstr(at, "\r\n\r\n")); at += 4)
 		ck_assert(at[4] == '\0' || strncmp(at + 4, "HTTP/1.1 ", 9) == 0);
 	ck_assert_uint_eq(occurrences(&raw.got, "chunked"), 0);
-	ck_assert_uint_eq(app_connections(w.http), 0);
+	ck_assert_uint_eq(w.http->connections, 0);
 	vec_fini(&raw.got);
 	wire_fini(&w);
 }
@@ -497,7 +497,7 @@ START_TEST(answers)
 	ck_assert_uint_eq(app_counters(w.http)->requests, c->replies);
 	ck_assert_uint_eq(app_counters(w.http)->bad_requests, c->bad);
 	ck_assert_uint_eq(app_counters(w.http)->corrupted, strstr(c->text, "Baton-Body: 0000") != NULL);
-	ck_assert_uint_eq(app_connections(w.http), 0);
+	ck_assert_uint_eq(w.http->connections, 0);
 	vec_fini(&raw.got);
 	wire_fini(&w);
 }
@@ -514,7 +514,7 @@ START_TEST(cut_short)
 	raw_run(&w, &raw, 80, text, sizeof text - 1, 100);
 	ck_assert(raw.eof && raw.got.len == 1);
 	ck_assert_uint_eq(app_counters(w.http)->errors, 1);
-	ck_assert_uint_eq(app_connections(w.http), 0);
+	ck_assert_uint_eq(w.http->connections, 0);
 	vec_fini(&raw.got);
 	wire_fini(&w);
 }
@@ -549,7 +549,7 @@ START_TEST(failures)
 	client_start(w.client, &spec, w.now);
 	wire_run(&w, 60 * NSTIME_S);
 	ck_assert_str_eq(w.last.reason, c->reason);
-	ck_assert_uint_eq(client_connections(w.client), 0);
+	ck_assert_uint_eq(w.client->connections, 0);
 	wire_fini(&w);
 }
 END_TEST
@@ -610,7 +610,7 @@ START_TEST(sinks)
 	ck_assert_uint_eq(app_counters(w.sink)->requests, c->requests);
 	ck_assert_uint_eq(app_counters(w.sink)->corrupted, c->corrupted);
 	ck_assert_uint_eq(app_counters(w.sink)->errors, c->errors);
-	ck_assert_uint_eq(app_connections(w.sink), 0);
+	ck_assert_uint_eq(w.sink->connections, 0);
 	vec_fini(&raw.got);
 	wire_fini(&w);
 }

@@ -27,7 +27,7 @@ START_TEST(room)
 		struct buf *b = buf_alloc(rooms[i]);
 
 		ck_assert_uint_eq(buf_headroom(b), BUF_HEADROOM);
-		ck_assert_uint_ge(buf_tailroom(b), rooms[i]);
+		ck_assert_uint_ge(b->capacity - buf_headroom(b), rooms[i]);
 		ck_assert_uint_eq(b->len, 0);
 		ck_assert_uint_eq(b->mark | b->mark2, 0);
 		ck_assert_ptr_null(b->next);
@@ -39,7 +39,6 @@ START_TEST(room)
 	}
 	ck_assert_uint_eq(buf_outstanding(), 0);
 	buf_free(NULL);
-	buf_pool_trim();
 }
 END_TEST
 
@@ -56,7 +55,6 @@ START_TEST(reused_as_new)
 	ck_assert_uint_eq(again->len, 0);
 	ck_assert_uint_eq(again->mark | again->mark2, 0);
 	buf_free(again);
-	buf_pool_trim();
 }
 END_TEST
 
@@ -109,7 +107,6 @@ START_TEST(queue)
 	ck_assert_ptr_null(buf_queue_get(&q));
 	buf_queue_put(&q, buf_alloc(1));
 	buf_queue_clear(&q);
-	buf_pool_trim();
 }
 END_TEST
 

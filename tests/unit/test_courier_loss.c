@@ -144,7 +144,7 @@ END_TEST
 /* The window holds at every frame; state[0]: frames back to back, state[1]: since when, state[2]: most in flight. */
 static void watch_window(struct net *n, const struct net_frame *f)
 {
-	struct courier_peer_stats s;
+	struct net_stats s;
 
 	if (f->from != 1 || f->to != 2)
 		return;

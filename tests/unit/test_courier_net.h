@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/random.h"
 #include "lb/courier.h"
+#include "lb/courier_impl.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -304,12 +305,35 @@ static inline void net_check_delivered(const struct net *n)
 	}
 }
 
-static inline struct courier_peer_stats net_stats(const struct net *n, uint16_t device, uint16_t peer)
-{
-	struct courier_peer_stats s;
+/* One peer's present state. */
+struct net_stats {
+	uint64_t boot;                /* 0: unknown */
+	bool confirmed;               /* a session exists */
+	nstime srtt, rttvar, rto;     /* RFC 6298; srtt is 0 before the first sample; rto without back-off */
+	uint32_t window;              /* bytes */
+	uint32_t in_flight;           /* bytes of unacknowledged frames */
+	uint32_t queued, queue_bytes; /* messages accepted and neither delivered nor failed; their bytes */
+	uint32_t inbox_bytes;         /* bytes reassembled or not yet taken */
+};
 
-	ck_assert(courier_peer_stats(n->c[device], peer, &s));
-	return s;
+/* Of a courier's peer; the test fails when there is none. */
+static inline struct net_stats net_stats(const struct net *n, uint16_t device, uint16_t peer)
+{
+	const struct courier_peer *p = courier_peer_find(n->c[device], peer);
+
+	ck_assert_ptr_nonnull(p);
+	return (struct net_stats){
+		.boot = p->boot,
+		.confirmed = p->confirmed,
+		.srtt = p->rtt.srtt,
+		.rttvar = p->rtt.rttvar,
+		.rto = courier_rtt_rto(&p->rtt),
+		.window = p->window.bytes,
+		.in_flight = p->window.in_flight,
+		.queued = p->queued,
+		.queue_bytes = p->queue_bytes,
+		.inbox_bytes = p->inbox_bytes,
+	};
 }
 
 /* The sum of a counter over all couriers, by its offset in struct courier_counters. */

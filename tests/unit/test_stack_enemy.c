@@ -684,5 +684,5 @@ int main(void)
 	tcase_add_test(tc, time_wait_reuse);
 	tcase_add_loop_test(tc, fuzz, 0, 4);
 	suite_add_tcase(suite, tc);
-	return wire_suite_run(suite);
+	return unit_run(suite);
 }

@@ -549,5 +549,5 @@ int main(void)
 	tcase_add_test(tc, bad_frames);
 	tcase_add_test(tc, loopback);
 	suite_add_tcase(suite, tc);
-	return wire_suite_run(suite);
+	return unit_run(suite);
 }

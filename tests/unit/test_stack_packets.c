@@ -450,5 +450,5 @@ int main(void)
 	tcase_add_test(tc, proxies);
 	tcase_add_loop_test(tc, fuzz, 0, FUZZ_RUNS);
 	suite_add_tcase(suite, tc);
-	return wire_suite_run(suite);
+	return unit_run(suite);
 }

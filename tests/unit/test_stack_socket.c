@@ -536,5 +536,5 @@ int main(void)
 	tcase_add_test(tc, free_in_the_middle);
 	tcase_add_test(tc, isn);
 	suite_add_tcase(suite, tc);
-	return wire_suite_run(suite);
+	return unit_run(suite);
 }

@@ -494,5 +494,5 @@ int main(void)
 	tcase_add_loop_test(tc, honest, from, from + (runs ? runs : HONEST_RUNS));
 	tcase_add_loop_test(tc, forged, from, from + (runs ? runs : FORGED_RUNS));
 	suite_add_tcase(suite, tc);
-	return wire_suite_run(suite);
+	return unit_run(suite);
 }

@@ -154,5 +154,5 @@ int main(void)
 	tcase_add_test(tc, keepalive_on_grid);
 	tcase_add_test(tc, thawed_counts_first_tick);
 	suite_add_tcase(suite, tc);
-	return wire_suite_run(suite);
+	return unit_run(suite);
 }
