@@ -41,6 +41,11 @@ int cli_usage(const char *command, const char *format, ...) __attribute__((forma
 /* What getopt_long answered '?' or ':' to. `options` are the long names that the command has, NULL at the end. */
 int cli_option_error(const char *command, int answer, char **argv, const char *const *options);
 
+/* The options of a command that has only --json and --help. CLI_GO_ON, with optind at the first argument, or the status
+ * to end with. */
+#define CLI_GO_ON (-1)
+int cli_json_option(const char *command, int argc, char **argv, void (*help)(void), bool *json);
+
 /* The mistakes of a file to standard error, as FILE:LINE:COLUMN: MESSAGE. */
 void cli_mistakes(const char *file, const struct scenario_mistakes *m);
 

@@ -6,10 +6,10 @@
 #include "cli/commit.h"
 #include "sim/scenario_doc.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #define NAMES_MAX 64U
 
@@ -159,22 +159,11 @@ static int bench_all(const char *only, bool json)
 
 int cmd_bench(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	static const char *const names[] = {"json", "help", NULL};
-	bool json = false;
-	int answer;
+	bool json;
+	int status = cli_json_option("bench", argc, argv, print_help, &json);
 
-	opterr = 0;
-	while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (answer == 'h') {
-			print_help();
-			return STATUS_GOOD;
-		}
-		if (answer != 'j')
-			return cli_option_error("bench", answer, argv, names);
-		json = true;
-	}
+	if (status != CLI_GO_ON)
+		return status;
 	if (optind + 1 < argc)
 		return cli_usage("bench", "one benchmark at a time, or all");
 	if (optind < argc && !bench_exists(argv[optind]))

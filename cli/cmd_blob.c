@@ -5,11 +5,11 @@
 #include "lb/blob.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BYTES_SHOWN 16U
 
@@ -184,23 +184,12 @@ static uint8_t *file_read(const char *path, size_t *n)
 
 int cmd_blob(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-	static const char *const names[] = {"json", "help", NULL};
-	bool json = false;
+	bool json;
 	size_t n;
-	int answer;
+	int status = cli_json_option("blob", argc, argv, print_help, &json);
 
-	opterr = 0;
-	while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-		if (answer == 'h') {
-			print_help();
-			return STATUS_GOOD;
-		}
-		if (answer != 'j')
-			return cli_option_error("blob", answer, argv, names);
-		json = true;
-	}
+	if (status != CLI_GO_ON)
+		return status;
 	if (optind + 1 != argc)
 		return cli_usage("blob", "one file with a blob is needed");
 	uint8_t *bytes = file_read(argv[optind], &n);

@@ -97,6 +97,27 @@ int cli_option_error(const char *command, int answer, char **argv, const char *c
 	return cli_usage(command, "unknown option '--%s'", name);
 }
 
+int cli_json_option(const char *command, int argc, char **argv, void (*help)(void), bool *json)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const char *const names[] = {"json", "help", NULL};
+	int answer;
+
+	opterr = 0;
+	*json = false;
+	while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (answer == 'h') {
+			help();
+			return STATUS_GOOD;
+		}
+		if (answer != 'j')
+			return cli_option_error(command, answer, argv, names);
+		*json = true;
+	}
+	return CLI_GO_ON;
+}
+
 void cli_mistakes(const char *file, const struct scenario_mistakes *m)
 {
 	for (size_t i = 0; i < m->count; i++) {
