@@ -28,7 +28,7 @@ struct node_saved_blob {
 
 struct node_ended {
 	STAILQ_ENTRY(node_ended) next;
-	struct node_handoff_end end;
+	nstime latency;
 };
 
 struct role_classifier;

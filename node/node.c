@@ -35,7 +35,7 @@ struct node *node_new(const struct node_config *config, nstime now)
 
 void node_free(struct node *n)
 {
-	struct node_handoff_end end;
+	nstime latency;
 	struct vec blob;
 	uint32_t flow;
 	if (!n)
@@ -49,7 +49,7 @@ void node_free(struct node *n)
 	forwarder_free(n->forwarder);
 	courier_free(n->courier);
 	stack_free(n->stack);
-	while (node_handoff_next(n, &end))
+	while (node_handoff_next(n, &latency))
 		;
 	while (node_blob_next(n, &flow, &blob))
 		vec_fini(&blob);
@@ -228,13 +228,13 @@ const struct app *node_app(const struct node *n, size_t index)
 	return index < n->apps_count ? n->apps[index] : NULL;
 }
 
-bool node_handoff_next(struct node *n, struct node_handoff_end *end)
+bool node_handoff_next(struct node *n, nstime *latency)
 {
 	struct node_ended *e = STAILQ_FIRST(&n->ended);
 	if (!e)
 		return false;
 	STAILQ_REMOVE_HEAD(&n->ended, next);
-	*end = e->end;
+	*latency = e->latency;
 	free(e);
 	return true;
 }

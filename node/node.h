@@ -128,12 +128,8 @@ const uint64_t *node_drops(const struct node *n); /* NODE_DROP_COUNT of them */
 /* The applications, in order of node_app_listen; NULL behind the last. */
 const struct app *node_app(const struct node *n, size_t index);
 
-/* The next hand-off of this first device that ended, oldest first. False when none is left. */
-struct node_handoff_end {
-	bool committed;
-	nstime latency;
-};
-bool node_handoff_next(struct node *n, struct node_handoff_end *end);
+/* How long the next hand-off of this first device took that was committed, oldest first. False when none is left. */
+bool node_handoff_next(struct node *n, nstime *latency);
 
 /* The next blob that this first device sent, oldest first, when config.keep_blobs is set. The caller frees it with
  * vec_fini. False when none is left. */

@@ -330,12 +330,12 @@ void role_classifier_packet(struct node *n, struct buf *packet, nstime now)
 		stack_input_ip(n->stack, packet, now);
 }
 
-static void ended_put(struct node *n, bool committed, nstime latency)
+static void ended_put(struct node *n, nstime latency)
 {
 	struct node_ended *e = calloc(1, sizeof(*e));
 	if (!e)
 		log_fatal("out of memory for an outcome");
-	e->end = (struct node_handoff_end){.committed = committed, .latency = latency};
+	e->latency = latency;
 	STAILQ_INSERT_TAIL(&n->ended, e, next);
 }
 
@@ -376,7 +376,8 @@ static void outcome_apply(struct node *n, const struct handoff_outcome *o, nstim
 	switch (o->result) {
 	case HANDOFF_COMMITTED:
 	case HANDOFF_FAILED:
-		ended_put(n, o->result == HANDOFF_COMMITTED, o->latency);
+		if (o->result == HANDOFF_COMMITTED)
+			ended_put(n, o->latency);
 		n->classifier->handing[o->number] = NULL;
 		reading_free(r, o->result == HANDOFF_COMMITTED);
 		break;

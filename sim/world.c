@@ -32,10 +32,9 @@ void world_node_settle(struct world_node *wn)
 		while (client_outcome_next(node_client(wn->node), &o))
 			traffic_outcome(&w->traffic, &o);
 	}
-	struct node_handoff_end end;
-	while (node_handoff_next(wn->node, &end))
-		if (end.committed)
-			histogram_add(&w->handoff_latency_us, end.latency / NSTIME_US);
+	nstime latency;
+	while (node_handoff_next(wn->node, &latency))
+		histogram_add(&w->handoff_latency_us, latency / NSTIME_US);
 	if (w->options.save_blobs)
 		world_blobs_save(wn);
 	nstime at = node_expiry(wn->node);
@@ -47,7 +46,6 @@ static void world_deliver(void *context, unsigned port, struct buf *frame, nstim
 {
 	struct world_node *wn = context;
 	if (!wn->node) {
-		wn->undelivered++;
 		buf_free(frame);
 		return;
 	}

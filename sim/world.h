@@ -31,7 +31,6 @@ struct world_node {
 	struct attachment **attachments; /* as in spec */
 	uint64_t boots;                  /* incarnations so far */
 	uint64_t boot_base;              /* from the seed; boot id = base + boots */
-	uint64_t undelivered;            /* frames that came while it was crashed */
 };
 
 /* The end of a link's outage. */
