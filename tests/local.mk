@@ -29,11 +29,13 @@ UNIT_TESTS = \
 	tests/unit/test_impair \
 	tests/unit/test_impair_model \
 	tests/unit/test_invariants \
+	tests/unit/test_markup \
 	tests/unit/test_metrics \
 	tests/unit/test_migrate \
 	tests/unit/test_node_hostile \
 	tests/unit/test_packet \
 	tests/unit/test_pcapng \
+	tests/unit/test_plot \
 	tests/unit/test_policy \
 	tests/unit/test_request \
 	tests/unit/test_rules \

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The layers of doc/ARCHITECTURE.md, held to the #include lines and to the symbols of the static libraries.
 #
-#     base <- lb, stack, pcap       lb, stack <- node       node, pcap <- sim <- cli
+#     base <- lb, stack, pcap       lb, stack <- node       node, pcap <- sim <- report <- cli
 
 load ../lib/shell.bash
 
-folders="base lb stack pcap node sim cli"
+folders="base lb stack pcap node sim report cli"
 
 # What each folder may include, itself included.
 allowed() {
@@ -17,7 +17,8 @@ allowed() {
 	pcap) echo base pcap ;;
 	node) echo base lb stack node ;;
 	sim) echo base lb stack node pcap sim ;;
-	cli) echo base lb stack node pcap sim cli ;;
+	report) echo base lb stack node pcap sim report ;;
+	cli) echo base lb stack node pcap sim report cli ;;
 	esac
 }
 
@@ -43,7 +44,7 @@ included() {
 }
 
 @test "only stack/ includes lwIP" {
-	! grep -lE '#include [<"](lwip|netif)/' "$srcdir"/{base,lb,pcap,node,sim,cli}/*.[ch]
+	! grep -lE '#include [<"](lwip|netif)/' "$srcdir"/{base,lb,pcap,node,sim,report,cli}/*.[ch]
 }
 
 # Symbols that a library needs from elsewhere.
@@ -70,7 +71,7 @@ defines() {
 
 @test "symbols: no clock and no rand on a simulated path" {
 	local lib bad
-	for lib in base lb stack pcapng node sim; do
+	for lib in base lb stack pcapng node sim report; do
 		bad=$(needs $lib | grep -xE 'clock_gettime|gettimeofday|time|random|srand|random_r|getentropy|getrandom|randombytes.*' || true)
 		[ -z "$bad" ] || { echo "$lib needs $bad"; return 1; }
 	done

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "report/document.h"
+
+#include "base/err.h"
+
+#include <stdio.h>
+
+/* Series colours are told apart by the colour-blind (after Okabe and Ito), and lines by their dashes as well. */
+static const char style[] =
+	":root{color-scheme:light dark;--page:#ffffff;--ink:#1b1f24;--soft:#57606a;--rule:#d0d7de;--panel:#f6f8fa;"
+	"--good:#1a7f37;--bad:#c9252d;--accent:#0550ae;"
+	"--s0:#0b62b0;--s1:#b5480a;--s2:#00795c;--s3:#9b3f86;--s4:#8a6500;--s5:#2a88ad;--s6:#6e5bb8;--s7:#57606a}\n"
+	"@media(prefers-color-scheme:dark){:root{--page:#0f1318;--ink:#e6e9ed;--soft:#9aa4af;--rule:#353c45;"
+	"--panel:#181d24;--good:#56d364;--bad:#ff7b72;--accent:#79b8ff;"
+	"--s0:#6cb6ff;--s1:#f0945a;--s2:#45c9a1;--s3:#e08cc8;--s4:#e2b93b;--s5:#7fd4ee;--s6:#b3a3f5;--s7:#9aa4af}}\n"
+	"*{box-sizing:border-box}\n"
+	"body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:80rem;background:var(--page);color:var(--ink);"
+	"font:1rem/1.5 system-ui,'Segoe UI','DejaVu Sans',sans-serif}\n"
+	"h1{font-size:1.7rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.25rem;margin:2.5rem 0 .75rem;"
+	"padding-bottom:.25rem;border-bottom:1px solid var(--rule)}h3{font-size:1rem;margin:1.5rem 0 .5rem}\n"
+	"a{color:var(--accent)}p{max-width:48rem}.soft{color:var(--soft)}.good{color:var(--good)}.bad{color:var(--bad)}"
+	"\n"
+	"code,pre,.mono{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:.85em}\n"
+	"nav{display:flex;flex-wrap:wrap;gap:.25rem 1rem}\n"
+	".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}\n"
+	"th,td{padding:.25rem .75rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}\n"
+	"th{font-weight:600;color:var(--soft)}td.n,th.n{text-align:right;white-space:nowrap}\n"
+	":target{outline:2px solid var(--accent);outline-offset:3px}\n"
+	".figures{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,29rem),1fr))}\n"
+	"figure{margin:0;padding:.75rem;border:1px solid var(--rule);border-radius:6px;background:var(--panel)}\n"
+	"figcaption{font-weight:600;font-size:.95rem}.note{font-weight:400;color:var(--soft);font-size:.85rem}\n"
+	".legend{display:flex;flex-wrap:wrap;gap:.1rem 1rem;margin:.25rem 0;font-size:.85rem;color:var(--soft)}"
+	".legend svg{display:inline-block;width:2rem;height:.75rem;margin-right:.35rem;vertical-align:middle}\n"
+	"svg{display:block;width:100%;height:auto;font-family:system-ui,'DejaVu Sans',sans-serif}\n"
+	"svg text{font-size:12px;fill:var(--ink)}svg text.soft{fill:var(--soft)}svg text.strong{font-weight:600}"
+	"svg text.tiny{font-size:10.5px}\n"
+	".axis{stroke:var(--soft);stroke-width:1}.grid{stroke:var(--rule);stroke-width:1}\n"
+	".curve{fill:none;stroke-width:2;stroke-linejoin:round}.band{opacity:.22;stroke:none}.whisker{stroke-width:1.4}"
+	"\n"
+	".s0{--c:var(--s0)}.s1{--c:var(--s1)}.s2{--c:var(--s2)}.s3{--c:var(--s3)}.s4{--c:var(--s4)}.s5{--c:var(--s5)}"
+	".s6{--c:var(--s6)}.s7{--c:var(--s7)}\n"
+	".s1 .curve{stroke-dasharray:7 3}.s2 .curve{stroke-dasharray:2 3}.s3 .curve{stroke-dasharray:9 3 2 3}"
+	".s4 .curve{stroke-dasharray:5 2}.s5 .curve{stroke-dasharray:1 2}.s6 .curve{stroke-dasharray:12 4}"
+	".s7 .curve{stroke-dasharray:4 4}\n"
+	".mark{stroke:var(--soft);stroke-width:1;stroke-dasharray:3 3}svg text.mark-text{fill:var(--soft)}\n"
+	".curve,.whisker{stroke:var(--c)}.band,.dot,.bar{fill:var(--c)}\n"
+	"@media(max-width:40rem){body{padding:1rem .75rem 3rem}.figures svg text{font-size:15px}"
+	"figure{padding:.5rem}}\n"
+	"@media print{body{max-width:none}figure{break-inside:avoid}}\n";
+
+void document_open(struct markup *m, const char *title)
+{
+	markup_raw(m, "<!DOCTYPE html>\n");
+	markup_open(m, "html");
+	markup_attribute(m, "lang", "en");
+	markup_open(m, "head");
+	markup_open(m, "meta");
+	markup_attribute(m, "charset", "utf-8");
+	markup_close(m);
+	markup_open(m, "meta");
+	markup_attribute(m, "name", "viewport");
+	markup_attribute(m, "content", "width=device-width, initial-scale=1");
+	markup_close(m);
+	markup_element(m, "title", NULL, title);
+	markup_open(m, "style");
+	markup_raw(m, style);
+	markup_close(m);
+	markup_close(m);
+	markup_open(m, "body");
+	markup_element(m, "h1", NULL, title);
+}
+
+void document_close(struct markup *m)
+{
+	while (m->depth)
+		markup_close(m);
+}
+
+void document_section_open(struct markup *m, const char *id, const char *title)
+{
+	markup_open(m, "section");
+	markup_attribute(m, "id", id);
+	markup_element(m, "h2", NULL, title);
+}
+
+void document_section_close(struct markup *m)
+{
+	markup_close(m);
+}
+
+void document_figures_open(struct markup *m)
+{
+	markup_open_class(m, "div", "figures");
+	markup_text(m, "\n");
+}
+
+void document_figures_close(struct markup *m)
+{
+	markup_close(m);
+}
+
+int document_write(const struct markup *m, const char *path)
+{
+	FILE *f = fopen(path, "wb");
+	bool whole;
+
+	if (!f)
+		return E_IO;
+	whole = fwrite(m->text.data, 1, m->text.len, f) == m->text.len;
+	return fclose(f) || !whole ? E_IO : 0;
+}
