@@ -15,7 +15,7 @@ const struct bench bench_list[] = {
 	 bench_handoff_report},
 	{"forwarder", "look up, encapsulate and update checksums at a random entry of the mapping table, by size",
 	 bench_forwarder},
-	{"engine", "the event heap in the hold model, by events pending", bench_engine},
+	{"engine", "the event queue in the hold model, by events pending", bench_engine},
 	{NULL, NULL, NULL},
 };
 

@@ -31,7 +31,9 @@ void engine_timer_cancel(struct engine *e, struct timer *t)
 
 nstime engine_next_at(const struct engine *e)
 {
-	return e->heap.count ? e->heap.slots[0].at : NSTIME_NEVER;
+	const struct timer *t = heap_peek(&e->heap);
+
+	return t ? t->at : NSTIME_NEVER;
 }
 
 bool engine_step(struct engine *e, nstime until)
@@ -42,7 +44,7 @@ bool engine_step(struct engine *e, nstime until)
 		return false;
 	e->now = t->at;
 	e->events++;
-	heap_remove(&e->heap, t);
+	heap_pop(&e->heap);
 	t->fire(t, e->now);
 	return true;
 }

@@ -50,11 +50,9 @@ static inline bool engine_continue(struct engine *e, nstime at, uint64_t order)
 {
 	if (at > e->now || e->stopped)
 		return false;
-	if (e->heap.count) {
-		const struct heap_slot *s = &e->heap.slots[0];
-		if (s->at < at || (s->at == at && s->order < order))
-			return false;
-	}
+	const struct timer *t = heap_peek(&e->heap);
+	if (t && (t->at < at || (t->at == at && t->order < order)))
+		return false;
 	e->events++;
 	return true;
 }

@@ -85,7 +85,7 @@ static void timer_follow(struct engine *e, struct timer *t, const struct impair 
 		engine_timer_cancel(e, t);
 		return;
 	}
-	if (t->index == TIMER_IDLE || t->at != due || t->order != impair_order(i))
+	if (t->at != due || t->order != impair_order(i))
 		engine_timer_set_ordered(e, t, due, impair_order(i));
 }
 

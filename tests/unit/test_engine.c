@@ -39,7 +39,7 @@ static void probe_fire(struct timer *t, nstime now)
 	fired[fired_count] = p->name;
 	fired_at[fired_count++] = now;
 	ck_assert_uint_eq(now, engine.now);
-	ck_assert(t->index == TIMER_IDLE);
+	ck_assert(!timer_is_set(t));
 	if (p->again)
 		engine_timer_set(&engine, t, now + p->again);
 	p->again = 0;
