@@ -22,6 +22,13 @@
 #define DIGEST_BYTES    64U  /* of a frame that count */
 #define OUTCOME_PASSED  IMPAIR_DROP_COUNT
 
+/* What is done with a frame of the ring when it is due; kept in buf.mark. */
+enum {
+	DUE_DELIVER,
+	DUE_QUEUE,  /* it was delayed and joins the queue */
+	DUE_SERVED, /* the rate is done with it, and free for the next */
+};
+
 const char *impair_drop_name(enum impair_drop reason)
 {
 	static const char *const names[] = {
@@ -120,11 +127,12 @@ static void ring_grow(struct impair *i)
 
 /* Queues by (due, order). The order is fresh, so among equals a packet goes last. Nearly all go to the tail; a packet
  * that overtakes all (reorder) goes to the head; jitter moves a few. */
-static void ring_put(struct impair *i, nstime due, struct buf *frame)
+static void ring_put(struct impair *i, nstime due, struct buf *frame, uint64_t what)
 {
 	struct impair_slot slot = {.due = due, .order = heap_order_next(i->config.heap), .frame = frame};
 	uint32_t n = i->ring_count;
 
+	frame->mark = what;
 	if (!i->ring || n > i->ring_mask)
 		ring_grow(i);
 	i->ring_count++;
@@ -176,20 +184,57 @@ void impair_fini(struct impair *i)
 {
 	while (i->ring_count)
 		buf_free(ring_take(i));
+	buf_queue_clear(&i->queue);
 	free(i->ring);
 	i->ring = NULL;
 	impair_predicate_fini(&i->predicate);
 }
 
+static bool codel_time_valid(nstime t)
+{
+	return t && t <= IMPAIR_CODEL_TIME_MAX;
+}
+
+static bool rate_valid(const struct impairments *v)
+{
+	if (v->rate_bps > IMPAIR_RATE_MAX || v->peak_bps > IMPAIR_RATE_MAX || v->queue >= IMPAIR_QUEUE_COUNT)
+		return false;
+	if (v->burst_bytes ? !v->rate_bps || v->burst_bytes > IMPAIR_BUCKET_DEPTH_MAX : v->peak_bps)
+		return false;
+	return v->queue != IMPAIR_QUEUE_CODEL ||
+	       (v->rate_bps && codel_time_valid(v->codel.target) && codel_time_valid(v->codel.interval));
+}
+
 static bool impairments_valid(const struct impairments *v)
 {
-	return v->delay_ns <= IMPAIR_DELAY_MAX && v->jitter_ns <= IMPAIR_DELAY_MAX && v->rate_bps <= IMPAIR_RATE_MAX &&
-	       v->loss_ppb <= BILLION && v->corrupt_ppb <= BILLION && v->duplicate_ppb <= BILLION &&
-	       v->reorder_ppb <= BILLION && v->limit_packets <= IMPAIR_LIMIT_MAX &&
-	       v->limit_bytes <= IMPAIR_LIMIT_BYTES_MAX && impair_chain_valid(&v->chain) &&
-	       !(v->loss_ppb && v->chain.kind) && v->loss_rho_ppb <= BILLION && v->corrupt_rho_ppb <= BILLION &&
-	       v->duplicate_rho_ppb <= BILLION && v->reorder_rho_ppb <= BILLION && v->jitter_rho_ppb <= BILLION &&
-	       v->distribution < IMPAIR_DISTRIBUTION_COUNT;
+	return v->delay_ns <= IMPAIR_DELAY_MAX && v->jitter_ns <= IMPAIR_DELAY_MAX && v->loss_ppb <= BILLION &&
+	       v->corrupt_ppb <= BILLION && v->duplicate_ppb <= BILLION && v->reorder_ppb <= BILLION &&
+	       v->limit_packets <= IMPAIR_LIMIT_MAX && v->limit_bytes <= IMPAIR_LIMIT_BYTES_MAX &&
+	       impair_chain_valid(&v->chain) && !(v->loss_ppb && v->chain.kind) && v->loss_rho_ppb <= BILLION &&
+	       v->corrupt_rho_ppb <= BILLION && v->duplicate_rho_ppb <= BILLION && v->reorder_rho_ppb <= BILLION &&
+	       v->jitter_rho_ppb <= BILLION && v->distribution < IMPAIR_DISTRIBUTION_COUNT && rate_valid(v);
+}
+
+/* What the values in force, and a queue that one before has left, let be skipped. */
+static void shortcuts_update(struct impair *i)
+{
+	const struct impairments *v = &i->set;
+
+	i->queueing = v->queue == IMPAIR_QUEUE_CODEL || i->queue.count;
+	i->holds = v->delay_ns || v->jitter_ns || v->rate_bps;
+	i->plain = !i->holds && !i->queueing && !v->loss_ppb && !v->chain.kind && !v->corrupt_ppb &&
+		   !v->duplicate_ppb && !v->reorder_ppb;
+}
+
+/* A rate that changes starts with a full bucket and without fractions, which count in parts of the rate. */
+static void rate_change(struct impair *i, const struct impairments *values)
+{
+	if (values->rate_bps == i->set.rate_bps && values->burst_bytes == i->set.burst_bytes &&
+	    values->peak_bps == i->set.peak_bps)
+		return;
+	i->rate_remainder = 0;
+	impair_bucket_fill(&i->bucket, values->rate_bps, values->burst_bytes);
+	impair_bucket_fill(&i->peak, values->peak_bps, IMPAIR_BURST_MIN);
 }
 
 int impair_set(struct impair *i, const struct impairments *values)
@@ -204,17 +249,14 @@ int impair_set(struct impair *i, const struct impairments *values)
 		return err;
 	impair_predicate_fini(&i->predicate);
 	i->predicate = predicate;
-	if (values->rate_bps != i->set.rate_bps)
-		i->rate_remainder = 0; /* it counts in parts of the rate */
+	rate_change(i, values);
 	if (i->set.chain.kind != values->chain.kind)
 		i->chain_state = IMPAIR_CHAIN_START;
 	i->set = *values;
 	i->set.only.filter = NULL;
 	if (!i->set.limit_packets)
 		i->set.limit_packets = IMPAIR_LIMIT_DEFAULT;
-	i->holds = values->delay_ns || values->jitter_ns || values->rate_bps;
-	i->plain = !i->holds && !values->loss_ppb && !values->chain.kind && !values->corrupt_ppb &&
-		   !values->duplicate_ppb && !values->reorder_ppb;
+	shortcuts_update(i);
 	return 0;
 }
 
@@ -225,9 +267,15 @@ void impair_set_down(struct impair *i, bool down, nstime now)
 		return;
 	while (i->ring_count)
 		packet_drop(i, ring_take(i), IMPAIR_DROP_DOWN, now);
+	while (i->queue.count)
+		packet_drop(i, buf_queue_get(&i->queue), IMPAIR_DROP_DOWN, now);
 	/* The serialiser is free: nothing waits for what is gone. */
 	i->rate_free_at = 0;
 	i->rate_remainder = 0;
+	i->bucket.missing = 0;
+	i->peak.missing = 0;
+	i->serving = false;
+	impair_codel_empty(&i->codel);
 }
 
 /* A draw from its own stream; none when the impairment is off. */
@@ -297,11 +345,22 @@ static bool packet_corrupt(struct impair *i, struct buf *frame, struct random_st
 	return true;
 }
 
-/* When a packet that may start at `start` has left the serialiser; exact over any number of packets. */
-static nstime packet_serialise(struct impair *i, nstime start, uint32_t len)
+/* When a packet that may start at `start` has left; exact over any number of packets. */
+static nstime packet_depart(struct impair *i, nstime start, uint32_t len)
 {
 	uint64_t bits;
 
+	if (i->set.burst_bytes) {
+		nstime idle = start > i->rate_free_at ? start - i->rate_free_at : 0;
+		nstime wait = impair_bucket_wait(&i->bucket, idle, len);
+		nstime peak = impair_bucket_wait(&i->peak, idle, len);
+
+		idle += peak > wait ? peak : wait;
+		impair_bucket_take(&i->bucket, idle, len);
+		impair_bucket_take(&i->peak, idle, len);
+		i->rate_free_at = nstime_add(i->rate_free_at, idle);
+		return i->rate_free_at;
+	}
 	if (start > i->rate_free_at) {
 		i->rate_free_at = start;
 		i->rate_remainder = 0;
@@ -310,6 +369,48 @@ static nstime packet_serialise(struct impair *i, nstime start, uint32_t len)
 	i->rate_free_at = nstime_add(i->rate_free_at, bits / i->set.rate_bps);
 	i->rate_remainder = bits % i->set.rate_bps;
 	return i->rate_free_at;
+}
+
+/* The rate is free: it takes the next packet that CoDel lets go. */
+static void queue_serve(struct impair *i, nstime now)
+{
+	struct buf *frame;
+
+	while ((frame = buf_queue_get(&i->queue))) {
+		if (i->set.queue == IMPAIR_QUEUE_CODEL &&
+		    impair_codel_drop(&i->codel, &i->set.codel, now - frame->mark, i->queue.bytes, now)) {
+			packet_drop(i, frame, IMPAIR_DROP_CODEL, now);
+			continue;
+		}
+		i->serving = true;
+		ring_put(i, i->set.rate_bps ? packet_depart(i, now, frame->len) : now, frame, DUE_SERVED);
+		return;
+	}
+	impair_codel_empty(&i->codel);
+	shortcuts_update(i);
+}
+
+static void queue_join(struct impair *i, struct buf *frame, nstime now)
+{
+	frame->mark = now;
+	buf_queue_put(&i->queue, frame);
+	if (!i->serving)
+		queue_serve(i, now);
+}
+
+/* A frame is due that is not there yet: the frame if it is now, or NULL. */
+static struct buf *queue_step(struct impair *i, struct buf *frame, nstime now)
+{
+	if (frame->mark == DUE_QUEUE) {
+		queue_join(i, frame, now);
+		return NULL;
+	}
+	i->serving = false;
+	queue_serve(i, now);
+	if (!frame->mark2)
+		return frame;
+	ring_put(i, nstime_add(now, frame->mark2), frame, DUE_DELIVER);
+	return NULL;
 }
 
 static nstime jitter_add(struct impair *i, nstime delay)
@@ -327,24 +428,38 @@ static nstime jitter_add(struct impair *i, nstime delay)
 	return delay + (nstime)deviation;
 }
 
-static nstime packet_due(struct impair *i, uint32_t len, bool matches, nstime now)
+/* Delay, queue and rate. Under `only:` the delay is behind the rate. */
+static void packet_schedule(struct impair *i, struct buf *frame, bool matches, nstime now)
 {
-	nstime delay = matches ? i->set.delay_ns : 0;
+	nstime delay = matches ? i->set.delay_ns : 0, behind = 0;
 
 	if (matches && i->set.jitter_ns)
 		delay = jitter_add(i, delay);
-	if (!i->set.rate_bps)
-		return nstime_add(now, delay);
-	if (i->set.only.kind == IMPAIR_MATCH_ALL)
-		return packet_serialise(i, nstime_add(now, delay), len);
-	return nstime_add(packet_serialise(i, now, len), delay);
+	if (i->set.only.kind != IMPAIR_MATCH_ALL) {
+		behind = delay;
+		delay = 0;
+	}
+	if (i->queueing) {
+		frame->mark2 = behind;
+		if (delay)
+			ring_put(i, nstime_add(now, delay), frame, DUE_QUEUE);
+		else
+			queue_join(i, frame, now);
+		return;
+	}
+	delay = nstime_add(now, delay);
+	if (i->set.rate_bps)
+		delay = packet_depart(i, delay, frame->len);
+	ring_put(i, nstime_add(delay, behind), frame, DUE_DELIVER);
 }
 
 static bool queue_is_full(const struct impair *i, uint32_t len)
 {
+	uint64_t held = impair_in_flight(i);
+
 	if (i->set.limit_bytes)
-		return i->ring_bytes + len > i->set.limit_bytes || i->ring_count >= IMPAIR_LIMIT_MAX;
-	return i->ring_count >= i->set.limit_packets;
+		return i->ring_bytes + i->queue.bytes + len > i->set.limit_bytes || held >= IMPAIR_LIMIT_MAX;
+	return held >= i->set.limit_packets;
 }
 
 /* One packet, booked as sent and not lost: corrupt, limit, reorder, delay, rate. */
@@ -366,10 +481,10 @@ static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool
 	}
 	if (matches && reorder_draw(i)) {
 		i->counters.reordered++;
-		ring_put(i, now, frame);
+		ring_put(i, now, frame, DUE_DELIVER);
 		return;
 	}
-	ring_put(i, packet_due(i, frame->len, matches, now), frame);
+	packet_schedule(i, frame, matches, now);
 }
 
 /* Duplication and loss, drawn together as netem does; then the rest for each that is left. */
@@ -414,7 +529,7 @@ void impair_input(struct impair *i, struct buf *frame, nstime now)
 		return;
 	}
 	if (i->plain && !struck) {
-		ring_put(i, now, frame);
+		ring_put(i, now, frame, DUE_DELIVER);
 		return;
 	}
 	matches =
@@ -425,10 +540,13 @@ void impair_input(struct impair *i, struct buf *frame, nstime now)
 struct buf *impair_output(struct impair *i, nstime now)
 {
 	struct buf *frame;
+	nstime due = impair_expiry(i);
 
-	if (!i->ring_count || impair_expiry(i) > now)
+	if (!i->ring_count || due > now)
 		return NULL;
 	frame = ring_take(i);
+	if (__builtin_expect(frame->mark != DUE_DELIVER, 0) && !(frame = queue_step(i, frame, due)))
+		return NULL;
 	packet_delivered(i, frame, now);
 	return frame;
 }

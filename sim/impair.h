@@ -6,22 +6,28 @@
  * What happens to a frame, in netem's order (tc-netem(8), net/sched/sch_netem.c):
  *
  *   down        a direction that is down drops it (reason `down`)
- *   faults      exact faults: drop (`fault`), corrupt or duplicate the n-th packet that matches
+ *   faults      exact faults: drop (`fault`), corrupt, duplicate or delay the n-th packet that matches
  *   duplicate   and
  *   loss        are drawn together: a packet both lost and duplicated goes once (`loss` for the other). The copy goes
- *               first and draws its own loss, as netem's re-inserted clone does. Loss is a probability or a chain of
- *               states (sim/impair_model)
+ *               first and draws its own loss, as netem's re-inserted clone does. Loss is a probability or a chain
+ *               of states (sim/impair_model)
  *   corrupt     flips exactly one bit of the IP packet, headers included, after any link checksum. A corrupted frame
  *               that is no IP packet, or is IPv6 neighbour discovery, is dropped instead (`fcs`): a real link's
  *               checksum would have caught it, and a poisoned neighbour table is not what `corrupt` asks for
  *   limit       no more than `limit` packets, or bytes of frames, are held, delayed ones included (`limit`); without
- * delay, jitter and rate nothing is held reorder     a packet so chosen goes at once: no delay, no rate. With a gap,
- * gap - 1 packets are delayed before one can be chosen delay       plus a jitter, uniform in [-jitter, +jitter] or of
- * another distribution, not below zero in all; packets may overtake by it rate        behind the delay: departure =
- * max(now + delay, last departure) + serialisation, so that, as in netem, a rate keeps packets in order. Under `only:`
- * it comes before the delay, so that a delayed packet does not hold up those the delay is not for. Serialisation counts
- * the Ethernet frame with its header, without preamble, check sequence and gap; fractions of nanoseconds are carried,
- * so the rate is exact
+ *               delay, jitter and rate nothing is held
+ *   reorder     a packet so chosen goes at once: no delay, no rate. With a gap, gap - 1 packets are delayed before one
+ *               can be chosen
+ *   delay       plus a jitter, uniform in [-jitter, +jitter] or of another distribution, not below zero in all;
+ *               packets may overtake by it
+ *   rate        behind the delay: departure = max(now + delay, last departure) + serialisation, so that, as in netem,
+ *               a rate keeps packets in order. Under `only:` it comes before the delay, so that a delayed packet does
+ *               not hold up those the delay is not for. Serialisation counts the Ethernet frame with its header,
+ *               without preamble, check sequence and gap; fractions of nanoseconds are carried, so the rate is exact.
+ *               With a burst, a token bucket in place of the serialiser: a packet takes no time, and waits only for
+ *               its tokens (sim/impair_bucket)
+ *   queue       before the rate, the packets that wait for it: drop-tail, of which only `limit` takes any away, or
+ *               CoDel, which drops at the head (`codel`; sim/impair_codel)
  *
  * `only:` limits duplicate, loss, corrupt, reorder, delay and jitter to matching packets; limit and rate are for all.
  * Each kind of impairment draws from a stream of its own ("link NODE.NETWORK in loss"), and only for packets that it
@@ -37,6 +43,8 @@
 #include "base/nstime.h"
 #include "base/random.h"
 #include "base/trace.h"
+#include "sim/impair_bucket.h"
+#include "sim/impair_codel.h"
 #include "sim/impair_model.h"
 
 #include <stdbool.h>
@@ -48,6 +56,7 @@
 #define IMPAIR_LIMIT_BYTES_MAX (UINT64_C(1) << 30)
 #define IMPAIR_RATE_MAX        UINT64_C(10000000000000) /* bit/s */
 #define IMPAIR_DELAY_MAX       (3600 * NSTIME_S)
+#define IMPAIR_BURST_MIN       1514U /* bytes: a frame, the depth of the bucket of a peak rate too */
 #define IMPAIR_FAULTS_MAX      4096U /* exact faults of one attachment at a time */
 #define IMPAIR_NAME_MAX        160U  /* of an attachment's name, with its NUL */
 
@@ -55,6 +64,7 @@
 #define IMPAIR_DROP_LIST(X)                                                                                            \
 	X(LOSS, "loss")   /* random loss */                                                                            \
 	X(LIMIT, "limit") /* the queue was full */                                                                     \
+	X(CODEL, "codel") /* CoDel shortened the queue */                                                              \
 	X(DOWN, "down")   /* the attachment was down, or went down with the packet on it */                            \
 	X(FCS, "fcs")     /* corrupted, and not an IP packet */                                                        \
 	X(FAULT, "fault") /* an exact fault of the scenario */                                                         \
@@ -82,11 +92,17 @@ struct impair_match {
 	const char *filter; /* the pcap filter's text for IMPAIR_MATCH_FILTER; borrowed */
 };
 
+/* What becomes of the packets that wait for the rate. */
+enum impair_queue { IMPAIR_QUEUE_DROP_TAIL, IMPAIR_QUEUE_CODEL, IMPAIR_QUEUE_COUNT };
+
 /* Plain values, as a scenario states them. Zero-initialised is none. */
 struct impairments {
 	nstime delay_ns;           /* up to IMPAIR_DELAY_MAX */
 	nstime jitter_ns;          /* up to IMPAIR_DELAY_MAX */
 	uint64_t rate_bps;         /* 0: no limit; up to IMPAIR_RATE_MAX */
+	uint64_t burst_bytes;      /* of a token bucket; 0: none; up to IMPAIR_BUCKET_DEPTH_MAX; only with a rate */
+	uint64_t peak_bps;         /* the rate at which a burst goes; 0: at once; only with a burst */
+	enum impair_queue queue;   /* CoDel only with a rate */
 	uint32_t loss_ppb;         /* each of these up to 1e9 */
 	struct impair_chain chain; /* with one, loss_ppb is 0 */
 	/* How much each draw follows the one before it; up to 1e9. */
@@ -96,8 +112,9 @@ struct impairments {
 	uint32_t corrupt_ppb;
 	uint32_t duplicate_ppb;
 	uint32_t reorder_ppb;
-	uint32_t limit_packets; /* 0: IMPAIR_LIMIT_DEFAULT; up to IMPAIR_LIMIT_MAX */
-	uint64_t limit_bytes;   /* 0: limit_packets counts; else this does, up to IMPAIR_LIMIT_BYTES_MAX */
+	uint32_t limit_packets;           /* 0: IMPAIR_LIMIT_DEFAULT; up to IMPAIR_LIMIT_MAX */
+	uint64_t limit_bytes;             /* 0: limit_packets counts; else this does, up to IMPAIR_LIMIT_BYTES_MAX */
+	struct impair_codel_config codel; /* for IMPAIR_QUEUE_CODEL: both up to IMPAIR_CODEL_TIME_MAX, not 0 */
 	struct impair_match only;
 };
 
@@ -183,11 +200,16 @@ struct impair {
 	unsigned chain_state;
 	uint32_t reorder_count; /* packets delayed since the last that was not, up to reorder_gap */
 	struct impair_correlation rho_loss, rho_corrupt, rho_duplicate, rho_reorder, rho_jitter;
-	nstime rate_free_at;      /* when the serialiser is free */
-	uint64_t rate_remainder;  /* bit-nanoseconds carried */
-	struct impair_slot *ring; /* the queue, ordered by (due, order) */
+	nstime rate_free_at;               /* when the serialiser is free; with a bucket, the last departure */
+	uint64_t rate_remainder;           /* bit-nanoseconds carried */
+	struct impair_bucket bucket, peak; /* counted from rate_free_at */
+	struct impair_slot *ring; /* what has a time, ordered by (due, order); buf.mark says what is done then */
 	uint32_t ring_head, ring_count, ring_mask;
 	uint64_t ring_bytes;
+	bool queueing;          /* packets go by way of `queue`: CoDel, or what it has left behind */
+	bool serving;           /* the rate has one of them in hand, in the ring */
+	struct buf_queue queue; /* buf.mark: since when; buf.mark2: how long a packet is delayed behind it */
+	struct impair_codel codel;
 	uint64_t dropped_total;
 	uint64_t digest;
 	struct impair_counters counters;
@@ -207,7 +229,8 @@ void impair_set_down(struct impair *i, bool down, nstime now);
 /* A frame enters. Takes ownership. Zero, one or two packets are queued. */
 void impair_input(struct impair *i, struct buf *frame, nstime now);
 
-/* The next packet that is due, the caller's from here; NULL when none is due. */
+/* The next packet that is due, the caller's from here. NULL when none is, or when what was due only joined the queue:
+ * impair_expiry tells when to ask again. */
 struct buf *impair_output(struct impair *i, nstime now);
 
 /* Whether frames pass at once: no impairment, no fault, up, nothing queued. Then impair_pass books one through without
@@ -234,13 +257,13 @@ void impair_refuse(struct impair *i, struct buf *frame, enum impair_drop reason,
 
 static inline uint64_t impair_in_flight(const struct impair *i)
 {
-	return i->ring_count;
+	return i->ring_count + i->queue.count;
 }
 
 /* Invariant I4 in constant time. */
 static inline bool impair_books_balance(const struct impair *i)
 {
-	return i->counters.sent == i->counters.delivered + i->dropped_total + i->ring_count;
+	return i->counters.sent == i->counters.delivered + i->dropped_total + impair_in_flight(i);
 }
 
 #endif

@@ -8,6 +8,10 @@ libsim_a_SOURCES = \
 	sim/expect.h \
 	sim/impair.c \
 	sim/impair.h \
+	sim/impair_bucket.c \
+	sim/impair_bucket.h \
+	sim/impair_codel.c \
+	sim/impair_codel.h \
 	sim/impair_match.c \
 	sim/impair_model.c \
 	sim/impair_model.h \

@@ -117,11 +117,9 @@ static bool fault_values(struct parse *p, struct doc *d, struct scenario_fault *
 
 static bool parse_fault(struct parse *p, struct doc *d, struct scenario_fault *f)
 {
-	static const char *const known[] = {"at",     "link",    "down",         "set",  "crash", "restart",
-					    "drop",   "corrupt", "duplicate",    "on",   "match", "delay",
-					    "jitter", "loss",    "reorder",      "rate", "limit", "only",
-					    "in",     "out",     "distribution", NULL};
-	static const char *const later[] = {"drain", "undrain", "partition", "for", "distribution", NULL};
+	static const char *const known[] = {"at",      "link", "down",  "set",           "crash", "restart", "drop",
+					    "corrupt", "on",   "match", IMPAIRMENT_KEYS, "in",    "out",     NULL};
+	static const char *const later[] = {"drain", "undrain", "partition", "for", NULL};
 	struct doc *at = doc_get(d, "at");
 
 	if (!parse_map(p, d, "a fault", known, later))

@@ -9,9 +9,7 @@
 #define FRAME_MAX 1514U
 #define PIECE_MAX 64U /* of a value of several parts: longer ones are cut, and then no number */
 
-const char *const impairment_keys[] = {"delay", "jitter", "loss", "corrupt",      "duplicate", "reorder",
-				       "rate",  "limit",  "only", "distribution", NULL};
-const char *const impairment_later[] = {"burst", "queue", NULL};
+const char *const impairment_keys[] = {IMPAIRMENT_KEYS, NULL};
 
 bool parse_match(struct parse *p, const struct doc *d, struct impair_match *match)
 {
@@ -243,6 +241,93 @@ static void impair_limit(struct parse *p, struct doc *map, struct impairments *o
 	}
 }
 
+static void impair_rate(struct parse *p, struct doc *map, const char *key, uint64_t *out)
+{
+	struct doc *d = doc_get(map, key);
+	uint64_t value;
+
+	if (!d || !parse_rate(p, d, &value))
+		return;
+	if (!value)
+		MISTAKE(p, d, "a rate of zero carries nothing; a link that is down is a fault");
+	else if (value > IMPAIR_RATE_MAX)
+		MISTAKE(p, d, "'%s' is more than 10000 Gbit", d->text);
+	else
+		*out = value;
+}
+
+static void impair_burst(struct parse *p, struct doc *map, uint64_t *out)
+{
+	struct doc *d = doc_get(map, "burst");
+	uint64_t value;
+
+	if (!d || !parse_size(p, d, UINT64_MAX, &value))
+		return;
+	if (value < IMPAIR_BURST_MIN || value > IMPAIR_BUCKET_DEPTH_MAX)
+		MISTAKE(p, d, "'%s' is not between a frame, %u B, and 1 GiB", d->text, IMPAIR_BURST_MIN);
+	else
+		*out = value;
+}
+
+/* A time of CoDel's, behind its word. */
+static bool codel_time(struct parse *p, struct pieces *x, const char *word, nstime *out)
+{
+	const char *why = "it is missing";
+
+	if (!piece_next(x) || units_parse_duration(x->piece, out, &why))
+		mistake_add(p->mistakes, x->place, "behind '%s' stands %s: %s", word,
+			    units_dimension_text(UNITS_DURATION), why);
+	else if (!*out || *out > IMPAIR_CODEL_TIME_MAX)
+		mistake_add(p->mistakes, x->place, "'%s' is not above zero and up to an hour", x->piece);
+	else
+		return true;
+	return false;
+}
+
+static bool queue_codel(struct parse *p, struct pieces *x, struct impair_codel_config *codel)
+{
+	*codel = (struct impair_codel_config){IMPAIR_CODEL_TARGET_DEFAULT, IMPAIR_CODEL_INTERVAL_DEFAULT};
+	while (piece_next(x)) {
+		bool good;
+
+		if (!strcmp(x->piece, "target")) {
+			good = codel_time(p, x, "target", &codel->target);
+		} else if (!strcmp(x->piece, "interval")) {
+			good = codel_time(p, x, "interval", &codel->interval);
+		} else {
+			mistake_add(p->mistakes, x->place, "'%s' is not codel [target TIME] [interval TIME]", x->piece);
+			return false;
+		}
+		if (!good)
+			return false;
+	}
+	if (codel->target <= codel->interval)
+		return true;
+	MISTAKE(p, x->d, "the target is longer than the interval: a queue is to be good within one");
+	return false;
+}
+
+static void impair_queue(struct parse *p, struct doc *map, struct impairments *out)
+{
+	struct doc *d = doc_get(map, "queue");
+	struct pieces x = {.d = d};
+	struct impair_codel_config codel = {0};
+
+	if (!d || !parse_text(p, d, &x.at))
+		return;
+	piece_next(&x);
+	if (!strcmp(x.piece, "codel")) {
+		if (!queue_codel(p, &x, &codel))
+			return;
+		out->queue = IMPAIR_QUEUE_CODEL;
+		out->codel = codel;
+	} else if (!strcmp(d->text, "drop-tail")) {
+		out->queue = IMPAIR_QUEUE_DROP_TAIL;
+	} else {
+		MISTAKE(p, d, "'%s' is not drop-tail or codel [target TIME] [interval TIME]", d->text);
+	}
+}
+
 /* In the order of enum impair_distribution. */
 static const char *const distributions[] = {"uniform", "normal", "pareto", "paretonormal", NULL};
 
@@ -250,7 +335,6 @@ static const char *const distributions[] = {"uniform", "normal", "pareto", "pare
 static void impair_values(struct parse *p, struct doc *map, struct impairments *x)
 {
 	struct doc *d;
-	uint64_t value;
 	size_t word;
 
 	if ((d = doc_get(map, "distribution")) && parse_word(p, d, distributions, NULL, &word))
@@ -261,14 +345,10 @@ static void impair_values(struct parse *p, struct doc *map, struct impairments *
 	impair_probability(p, map, "corrupt", &x->corrupt_ppb, &x->corrupt_rho_ppb);
 	impair_probability(p, map, "duplicate", &x->duplicate_ppb, &x->duplicate_rho_ppb);
 	impair_reorder(p, map, x);
-	if ((d = doc_get(map, "rate")) && parse_rate(p, d, &value)) {
-		if (!value)
-			MISTAKE(p, d, "a rate of zero carries nothing; a link that is down is a fault");
-		else if (value > IMPAIR_RATE_MAX)
-			MISTAKE(p, d, "'%s' is more than 10000 Gbit", d->text);
-		else
-			x->rate_bps = value;
-	}
+	impair_rate(p, map, "rate", &x->rate_bps);
+	impair_burst(p, map, &x->burst_bytes);
+	impair_rate(p, map, "peakrate", &x->peak_bps);
+	impair_queue(p, map, x);
 	impair_limit(p, map, x);
 	if ((d = doc_get(map, "only")))
 		parse_match(p, d, &x->only);
@@ -282,30 +362,42 @@ static const struct doc *impair_source(const struct doc *common, const struct do
 	return d ? d : doc_get(common, key);
 }
 
+/* What makes no sense, and what is said about it. */
+struct nonsense {
+	const char *key;
+	bool is;
+	bool value; /* it is the value that is wrong, and not that the key is there */
+	const char *why;
+};
+
 /* What makes no sense together; told once when both directions have it from one place. */
 static const struct doc *impair_check(struct parse *p, const struct doc *common, const struct doc *own,
 				      const struct impairments *x, const struct doc *told)
 {
-	const struct doc *d = impair_source(common, own, "jitter");
+	bool picks = x->delay_ns || x->jitter_ns || x->loss_ppb || x->chain.kind || x->corrupt_ppb ||
+		     x->duplicate_ppb || x->reorder_ppb;
+	const struct nonsense list[] = {
+		{"jitter", x->jitter_ns > x->delay_ns, true,
+		 "'jitter' is larger than 'delay': a packet cannot arrive before it is sent"},
+		{"distribution", !x->jitter_ns, false, "'distribution' is never applied: there is no 'jitter'"},
+		{"reorder", x->reorder_ppb && !x->delay_ns && !x->rate_bps, false,
+		 "'reorder' is never applied: without 'delay' or 'rate' no packet waits"},
+		{"burst", !x->rate_bps, false, "'burst' is never applied: there is no 'rate'"},
+		{"peakrate", !x->burst_bytes, false, "'peakrate' is never applied: there is no 'burst'"},
+		{"peakrate", x->peak_bps <= x->rate_bps, true, "'peakrate' is not above 'rate', which holds anyway"},
+		{"queue", x->queue == IMPAIR_QUEUE_CODEL && !x->rate_bps, false,
+		 "'queue' is never applied: without 'rate' no queue builds up"},
+		{"limit", !x->delay_ns && !x->jitter_ns && !x->rate_bps, false,
+		 "'limit' is never applied: without 'delay' or 'rate' no packet waits"},
+		{"only", !picks, false, "'only' is never applied: nothing here picks packets"},
+	};
 
-	if (d && d != told && x->jitter_ns > x->delay_ns) {
-		MISTAKE(p, d, "'jitter' is larger than 'delay': a packet cannot arrive before it is sent");
-		return d;
-	}
-	d = impair_source(common, own, "distribution");
-	if (d && d != told && !x->jitter_ns) {
-		MISTAKE_KEY(p, d, "'distribution' is never applied: there is no 'jitter'");
-		return d;
-	}
-	d = impair_source(common, own, "reorder");
-	if (d && d != told && x->reorder_ppb && !x->delay_ns && !x->rate_bps) {
-		MISTAKE_KEY(p, d, "'reorder' is never applied: without 'delay' or 'rate' no packet waits");
-		return d;
-	}
-	d = impair_source(common, own, "only");
-	if (d && d != told && !x->delay_ns && !x->jitter_ns && !x->loss_ppb && !x->chain.kind && !x->corrupt_ppb &&
-	    !x->duplicate_ppb && !x->reorder_ppb) {
-		MISTAKE_KEY(p, d, "'only' is never applied: nothing here picks packets");
+	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
+		const struct doc *d = list[i].is ? impair_source(common, own, list[i].key) : NULL;
+
+		if (!d || d == told)
+			continue;
+		mistake_add(p->mistakes, list[i].value ? doc_where(d) : d->key_place, "%s", list[i].why);
 		return d;
 	}
 	return told;
@@ -315,7 +407,7 @@ static struct doc *impair_direction(struct parse *p, struct doc *map, const char
 {
 	struct doc *d = doc_get(map, key);
 
-	return d && parse_map(p, d, "the impairments of one direction", impairment_keys, impairment_later) ? d : NULL;
+	return d && parse_map(p, d, "the impairments of one direction", impairment_keys, NULL) ? d : NULL;
 }
 
 void parse_impairments(struct parse *p, struct doc *map, struct impairments *in, struct impairments *out)

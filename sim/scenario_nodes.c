@@ -166,12 +166,11 @@ static void network_unknown(struct parse *p, const struct doc *d)
 /* An attachment's keys: an address of its own besides the impairments. */
 static bool parse_attachment(struct parse *p, struct doc *d, bool alone, struct scenario_attachment *a)
 {
-	static const char *const known[] = {"address", "delay", "jitter", "loss", "corrupt", "duplicate",    "reorder",
-					    "rate",    "limit", "only",   "in",   "out",     "distribution", NULL};
+	static const char *const known[] = {"address", IMPAIRMENT_KEYS, "in", "out", NULL};
 	struct doc *address = doc_get(d, "address");
 	const char *text;
 
-	if (!parse_map(p, d, "an attachment", known, impairment_later))
+	if (!parse_map(p, d, "an attachment", known, NULL))
 		return true;
 	parse_impairments(p, d, &a->in, &a->out);
 	if (!address)

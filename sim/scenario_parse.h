@@ -113,8 +113,10 @@ void parse_balance(struct parse *p, struct doc *rule, bool to_good, enum service
 		   struct scenario_rule *r);
 
 /* Impairments: `map` may hold other keys too. Values that are there replace those in *in and *out. */
-extern const char *const impairment_keys[]; /* without in: and out: */
-extern const char *const impairment_later[];
+#define IMPAIRMENT_KEYS                                                                                                \
+	"delay", "jitter", "distribution", "loss", "corrupt", "duplicate", "reorder", "rate", "burst", "peakrate",     \
+		"queue", "limit", "only"
+extern const char *const impairment_keys[]; /* IMPAIRMENT_KEYS: without in: and out: */
 void parse_impairments(struct parse *p, struct doc *map, struct impairments *in, struct impairments *out);
 /* What `only:` or `match:` says; the filter's text is owned by the scenario. */
 bool parse_match(struct parse *p, const struct doc *d, struct impair_match *match);

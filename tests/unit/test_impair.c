@@ -1,111 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The model of one direction. Seeded: the counts that are bounded here are the same in every run. */
-#include "sim/impair.h"
+#include "tests/unit/impair_direction.h"
 
-#include "base/cursor.h"
 #include "base/err.h"
-#include "base/wire.h"
-#include "tests/lib/unit.h"
 
-#include <check.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define SEED      42U
-#define HUGE_RUN  100000U
-#define FRAME_LEN 114U /* an Ethernet header and a packet of 100 bytes */
-
-static struct heap heap;
-static struct impair_faults faults;
-static struct impair dir;
-static const struct addr tunnels[] = {{4, {10, 0, 0, 9}}, {4, {10, 0, 1, 9}}};
-
-static void direction_make(struct impair *i, const char *name, unsigned direction)
-{
-	struct impair_config config = {
-		.name = name,
-		.direction = direction,
-		.seed = SEED,
-		.heap = &heap,
-		.faults = &faults,
-		.tunnels = tunnels,
-		.tunnel_count = 2,
-	};
-
-	impair_init(i, &config);
-}
-
-static void setup(void)
-{
-	heap_init(&heap);
-	impair_faults_init(&faults);
-	direction_make(&dir, "a.lan", IMPAIR_DIRECTION_OUT);
-}
-
-static void teardown(void)
-{
-	impair_fini(&dir);
-	impair_faults_fini(&faults);
-	heap_fini(&heap);
-	ck_assert_uint_eq(buf_outstanding(), 0);
-}
-
-/* An IPv4 packet, numbered in its last four bytes. */
-static struct buf *frame_make(uint8_t protocol, uint16_t port, uint32_t len, uint32_t number)
-{
-	struct buf *b = buf_alloc(len);
-	uint8_t *ip = b->data + 14;
-
-	b->len = len;
-	memset(b->data, 0, len);
-	store_be16(b->data + 12, 0x0800);
-	ip[0] = 0x45;
-	store_be16(ip + 2, (uint16_t)(len - 14));
-	ip[9] = protocol;
-	memcpy(ip + 12, (const uint8_t[]){10, 0, 0, 1, 10, 0, 0, 2}, 8);
-	store_be16(ip + 20, 4000);
-	store_be16(ip + 22, port);
-	store_be32(b->data + len - 4, number);
-	return b;
-}
-
-static struct buf *packet(uint32_t number)
-{
-	return frame_make(6, 80, FRAME_LEN, number);
-}
-
-static struct buf *courier(uint32_t number)
-{
-	return frame_make(17, COURIER_PORT, FRAME_LEN, number);
-}
-
-static void set(const struct impairments *v)
-{
-	ck_assert_int_eq(impair_set(&dir, v), 0);
-}
-
-/* What comes out next by `until`: its number, and when in *at. -1: nothing. */
-static int64_t take(nstime until, nstime *at)
-{
-	nstime due = nstime_min(impair_expiry(&dir), until);
-	struct buf *b = impair_output(&dir, due);
-	int64_t number;
-
-	if (!b)
-		return -1;
-	number = load_be32(b->data + b->len - 4);
-	if (at)
-		*at = due;
-	buf_free(b);
-	ck_assert(impair_books_balance(&dir));
-	return number;
-}
-
-static void drain(void)
-{
-	while (take(NSTIME_NEVER, NULL) >= 0)
-		;
-}
+#define HUGE_RUN 100000U
 
 START_TEST(nothing_set_passes_in_order_at_once)
 {

@@ -260,6 +260,15 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(a->out.chain.gemodel.bad_ppb, 1000000000);
 	ck_assert_uint_eq(a->out.chain.gemodel.good_ppb, 0);
 	ck_assert_uint_eq(a->in.chain.gemodel.r_ppb, 990000000);
+	a = node_of(s, "edge")->attachments;
+	ck_assert_uint_eq(a[0].in.burst_bytes, 15000);
+	ck_assert_uint_eq(a[0].out.peak_bps, 100000000);
+	ck_assert_uint_eq(a[0].out.queue, IMPAIR_QUEUE_DROP_TAIL);
+	ck_assert_uint_eq(a[1].in.queue, IMPAIR_QUEUE_CODEL);
+	ck_assert_uint_eq(a[1].in.codel.target, 5 * NSTIME_MS);
+	ck_assert_uint_eq(a[1].in.codel.interval, 100 * NSTIME_MS);
+	ck_assert_uint_eq(a[1].out.codel.target, 2 * NSTIME_MS);
+	ck_assert_uint_eq(a[1].out.codel.interval, 50 * NSTIME_MS);
 	/* The VIP and the given address are skipped; the forwarder's own classifier needs no tunnel. */
 	expect_address(&node_of(s, "balancer")->attachments[0].address, "192.0.2.1");
 	ck_assert_uint_eq(node_of(s, "balancer")->attachments[0].tunnel.family, 0);
