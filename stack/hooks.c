@@ -160,26 +160,29 @@ err_t netif_loop_output(struct netif *netif, struct pbuf *p)
 void tcp_input(struct pbuf *p, struct netif *in)
 {
 	struct stack *s = stack_current;
-	struct tcp_pcb *time_wait, *head;
+	struct demux_entry *entry;
+	struct tcp_pcb *active, *time_wait;
+	bool waited;
 	hook_called[HOOK_tcp_input] = true;
 	p = p->next ? pbuf_coalesce(p, PBUF_RAW) : p; /* a reassembled one */
-	if (!stack_segment_defend(s, p)) {
+	if (!stack_segment_defend(s, p, &entry)) {
 		pbuf_free(p);
 		return;
 	}
-	time_wait = tcp_tw_pcbs;
+	waited = entry && entry->pcb->state == TIME_WAIT;
+	if (entry)
+		*(waited ? &tcp_tw_pcbs : &tcp_active_pcbs) = entry->pcb;
 	library.tcp_input(p, in);
-	if (tcp_tw_pcbs != time_wait && tcp_tw_pcbs) {
-		sock_pcb_time_wait(tcp_tw_pcbs);
+	active = tcp_active_pcbs;
+	time_wait = tcp_tw_pcbs;
+	tcp_active_pcbs = tcp_tw_pcbs = NULL;
+	if (time_wait && !waited)
+		sock_pcb_time_wait(time_wait);
+	if (!active)
 		return;
-	}
-	/* the pcb that took the segment was moved, or put, to the front */
-	head = tcp_active_pcbs;
-	if (!head)
-		return;
-	if (((struct sock *)head->callback_arg)->state == SOCK_STATE_LISTEN)
-		sock_pcb_born(head->callback_arg, head);
-	sock_pcb_processed(head);
+	if (((struct sock *)active->callback_arg)->state == SOCK_STATE_LISTEN)
+		sock_pcb_born(active->callback_arg, active);
+	sock_pcb_processed(active);
 }
 
 err_t tcp_output(struct tcp_pcb *pcb)

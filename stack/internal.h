@@ -5,13 +5,17 @@
  * Rules. Every function that touches an lwIP variable or calls lwIP has called stack_enter (or stack_enter_untimed)
  * first: it makes the instance's image the current one and sets the clock that lwIP reads. A public call that may have
  * made lwIP send ends with stack_leave. Every pcb that is not in TIME_WAIT has callback_arg pointing at a struct sock
- * whose `pcb` points back, from its SYN on; when lwIP frees a pcb, the tcp_free hook (stack/hooks.h) clears that. */
+ * whose `pcb` points back, from its SYN on; when lwIP frees a pcb, the tcp_free hook (stack/hooks.h) clears that.
+ *
+ * Between calls of lwIP its lists of active and TIME_WAIT pcbs are empty (stack/demux.h). What may put a pcb on one is
+ * followed by taking it off: tcp_input (hooks.c), tcp_connect (socket.c), tcp_slowtmr and tcp_fasttmr (timers.c). */
 #ifndef BATON_STACK_INTERNAL_H
 #define BATON_STACK_INTERNAL_H
 
 #include "base/hash.h"
 #include "base/random.h"
 #include "stack/arp.h"
+#include "stack/demux.h"
 #include "stack/image.h"
 #include "stack/route.h"
 #include "stack/socket.h"
@@ -29,7 +33,6 @@
 #define STACK_OUTPUT_MAX   65536U                /* frames waiting to be pulled */
 #define STACK_LOOPBACK_MAX 256U                  /* packets to ourselves within one call */
 #define STACK_OOSEQ_MAX    256U   /* out-of-order segments of one connection (a window holds 45 full ones) */
-#define STACK_PORT_LISTS   256U   /* lists of sockets by local port */
 #define STACK_CLOSED_MAX   65536U /* ended connections that nobody asked about yet; then the oldest are forgotten */
 #define STACK_TICK_SLOW    (500 * NSTIME_MS)
 #define STACK_TICK_FAST    (250 * NSTIME_MS)
@@ -65,7 +68,6 @@ enum sock_state {
 };
 
 TAILQ_HEAD(sock_list, sock);
-LIST_HEAD(sock_port_list, sock);
 
 /* Received bytes in order, not consumed: single pbufs linked by `next` (sockbuf.c). Zero-initialised is empty. */
 struct sockbuf {
@@ -77,7 +79,7 @@ struct sockbuf {
 struct sock {
 	struct stack *stack;
 	TAILQ_ENTRY(sock) all;    /* stack->socks */
-	LIST_ENTRY(sock) port;    /* stack->ports[tuple.local_port % STACK_PORT_LISTS], when port_listed */
+	struct demux_entry entry; /* of its pcb, from its SYN until it ends or enters TIME_WAIT */
 	TAILQ_ENTRY(sock) ready;  /* stack->ready, when ready_queued */
 	TAILQ_ENTRY(sock) accept; /* listener->accept_queue, when accept_queued */
 	enum sock_state state;
@@ -87,7 +89,6 @@ struct sock {
 	struct sockbuf unread;
 	int error;       /* sock_error */
 	unsigned events; /* SOCK_* that hold until the owner sees them: CONNECTED, DRAINED, WRITABLE */
-	bool port_listed;
 	bool ready_queued;
 	bool accept_queued;
 	bool eof;          /* the peer's FIN was received */
@@ -129,7 +130,14 @@ struct stack {
 
 	struct sock_list socks; /* all, orphans and embryos too, in order of creation */
 	struct sock_list ready;
-	struct sock_port_list ports[STACK_PORT_LISTS];
+	struct demux demux;       /* every pcb with a connection */
+	uint32_t time_wait_count; /* of them */
+	uint32_t listening_count;
+	struct { /* to where no port was free; nothing since */
+		struct addr address;
+		uint16_t port;
+		uint64_t removals; /* demux.removals then */
+	} exhausted;
 	uint32_t sock_count; /* that owners hold or will accept: not embryos, not orphans */
 	STAILQ_HEAD(, stack_closed) closed;
 
@@ -139,6 +147,8 @@ struct stack {
 	uint16_t ip_id_offset;       /* added to lwIP's counter of IP identifiers */
 	nstime tick_phase;           /* the instance's ticks are at k * 500 ms - tick_phase */
 	nstime slow_at, fast_at;     /* next ticks that are needed */
+	struct wheel *wheel;         /* who needs which slow tick; NULL before the first */
+	struct demux_queue fast;     /* who needs the next fast tick */
 	uint8_t timer_calls;         /* lwIP's hidden tcp_timer_ctr: calls of tcp_slowtmr and tcp_fasttmr */
 	nstime reass_at;             /* next ip_reass_tmr; NSTIME_NEVER without fragments */
 	unsigned reass_ticks;        /* seconds for which fragments may still be queued */
@@ -186,17 +196,22 @@ void stack_arp_expire(struct stack *s, nstime now);
 bool stack_forward(struct stack *s, struct buf *packet);
 
 /* ---- timers.c ---- */
-/* Notes which ticks this pcb needs (after anything that may have changed it). NULL is allowed. */
-void stack_timers_note(struct stack *s, const struct tcp_pcb *pcb);
-/* The same when the pcb may be gone: the next ticks will see. */
-void stack_timers_note_any(struct stack *s);
+/* Notes which ticks the entry's pcb needs, after anything that may have changed it. Nothing is done when it has none.
+ */
+void stack_timers_note(struct stack *s, struct demux_entry *e);
+/* The same before what may free the pcb: the next ticks look. */
+void stack_timers_note_soon(struct stack *s, struct demux_entry *e);
+/* No tick looks at it any more. */
+void stack_timers_forget(struct stack *s, struct demux_entry *e);
+void stack_timers_fini(struct stack *s);
 void stack_timers_note_fragment(struct stack *s);
 
 /* ---- segment.c ---- */
 /* Looks at a received segment (payload at the TCP header) before lwIP does: blanks MSS and window-scale
  * options outside SYNs, checks the option list and the sequence numbers, cuts what is outside the window. False: drop
- * it, counted. */
-bool stack_segment_defend(struct stack *s, struct pbuf *p);
+ * it, counted. *entry: the connection that it is for, TIME_WAIT too, or NULL; one that is frozen or held is nobody's.
+ */
+bool stack_segment_defend(struct stack *s, struct pbuf *p, struct demux_entry **entry);
 /* After lwIP: keeps the pcb's out-of-order queue within STACK_OOSEQ_MAX. */
 void stack_ooseq_trim(struct tcp_pcb *pcb);
 /* After lwIP sent what it could: what is still unsent comes after all that is unacknowledged, a retransmission that the
@@ -210,15 +225,11 @@ struct sock *sock_new(struct stack *s, enum sock_state state);
 /* Takes it off every list and frees it with its unread data. Its pcb is gone or given up by the caller. */
 void sock_free(struct sock *k);
 
-/* Ties pcb and socket: callback_arg, recv, sent and err callbacks, `vip`, sock_port_list. The tuple is the caller's to
- * set before. */
+/* Ties pcb and socket: callback_arg, recv, sent and err callbacks, `vip`. The tuple is the caller's to set before.
+ * Segments find it once it is in the demultiplexer's table (demux_insert). */
 void sock_attach(struct sock *k, struct tcp_pcb *pcb);
 
-/* From here on the socket is found by its tuple, which does not change any more (but for the local address of one that
- * connects). */
-void sock_port_list(struct sock *k);
-
-/* Frees the socket's pcb, which is on no list (frozen, held), with its queues, without a packet. */
+/* Frees the socket's pcb with its queues, without a packet and without telling anybody. */
 void sock_pcb_discard(struct sock *k);
 
 /* Puts it on the stack's readiness list (once). */
@@ -230,9 +241,14 @@ struct sock *sock_listener_find(struct stack *s, const struct addr *address, uin
 /* Queues an established connection for sock_accept and wakes the listener; sets k->listener. */
 void sock_accept_enqueue(struct sock *listener, struct sock *k);
 
-/* The socket (of any state but LISTEN; orphans too) with this tuple, or NULL. TIME_WAIT pcbs have none: use
- * stack_tuple_known for them. */
-struct sock *sock_tuple_find(struct stack *s, const struct tuple *t);
+/* The connection with this tuple, TIME_WAIT too, or NULL. */
+struct demux_entry *stack_tuple_find(struct stack *s, const struct tuple *t);
+
+/* The socket of a connection, whatever its state; NULL in TIME_WAIT. */
+struct sock *sock_of_entry(const struct demux_entry *e);
+
+/* Whether the connection is frozen or held here: lwIP knows nothing of it. */
+bool sock_hidden(const struct sock *k);
 
 /* Whether the connection is frozen or held here, so that nothing may be answered for it; counts it. */
 bool sock_silenced(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, uint16_t local_port,
@@ -248,10 +264,11 @@ void sock_established(struct sock *k);
 bool sock_writable(const struct sock *k);
 
 /* Calls of hooks.c. */
-void sock_pcb_born(struct sock *listener, struct tcp_pcb *pcb); /* a SYN made a pcb */
-void sock_pcb_time_wait(struct tcp_pcb *pcb);                   /* a pcb entered TIME_WAIT */
-void sock_pcb_gone(struct tcp_pcb *pcb);                        /* lwIP frees a pcb */
-void sock_pcb_processed(struct tcp_pcb *pcb);                   /* a segment was processed */
+void sock_pcb_born(struct sock *listener, struct tcp_pcb *pcb);  /* a SYN made a pcb */
+void sock_pcb_time_wait(struct tcp_pcb *pcb);                    /* a pcb entered TIME_WAIT */
+void sock_time_wait_end(struct stack *s, struct demux_entry *e); /* frees it */
+void sock_pcb_gone(struct tcp_pcb *pcb);                         /* lwIP frees a pcb */
+void sock_pcb_processed(struct tcp_pcb *pcb);                    /* a segment was processed */
 
 /* ---- sockbuf.c ---- */
 void sockbuf_put(struct sockbuf *b, struct pbuf *chain); /* takes ownership */

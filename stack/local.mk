@@ -8,6 +8,8 @@ libstack_a_SOURCES = \
 	stack/compile_ip.c \
 	stack/compile_socket.c \
 	stack/compile_tcp.c \
+	stack/demux.c \
+	stack/demux.h \
 	stack/forward.c \
 	stack/hooks.c \
 	stack/hooks.h \

@@ -2,7 +2,7 @@
 /* Moving connections: freeze, thaw, release at the first stack; activate, discard at the second; and the table of calls
  * through which the balancer does it.
  *
- * While a pcb is frozen or held it is on none of lwIP's lists, and time stands still for it: its `tmr` holds how many
+ * While a pcb is frozen or held lwIP is never shown it, and time stands still for it: its `tmr` holds how many
  * ticks ago something was last received, its `rttest` one more than how many ticks ago the timed segment was sent (zero
  * still means that none is timed). So the time that a hand-off takes counts neither as idle nor as round trip, and the
  * two stacks' tick counters need not agree. */
@@ -53,7 +53,7 @@ static void ack_flush(struct tcp_pcb *pcb)
 
 static void freeze(struct sock *k, uint32_t ticks)
 {
-	TCP_RMV(&tcp_active_pcbs, k->pcb);
+	stack_timers_forget(k->stack, &k->entry);
 	ages_stop(k->pcb, ticks);
 	k->state = SOCK_STATE_FROZEN;
 	if (k->ready_queued) /* its owner has nothing to do with it until it thaws */
@@ -65,9 +65,8 @@ static void freeze(struct sock *k, uint32_t ticks)
 static void set_going(struct sock *k, uint32_t ticks)
 {
 	ages_start(k->pcb, ticks);
-	k->pcb->last_timer = k->stack->timer_calls; /* or the next tick may seem to have been */
 	k->state = SOCK_STATE_OPEN;
-	TCP_REG(&tcp_active_pcbs, k->pcb);
+	stack_timers_note(k->stack, &k->entry);
 }
 
 int sock_migrate(struct sock *k, uint16_t device, struct conn_state *out, nstime now)
@@ -105,7 +104,7 @@ static void ep_thaw(void *ep, struct endpoint_conn *conn, nstime now)
 	stack_enter(s, now);
 	set_going(k, stack_ticks(s, now));
 	tcp_output(k->pcb);
-	stack_timers_note(s, k->pcb);
+	stack_timers_note(s, &k->entry);
 	sock_ready_mark(k);
 	stack_leave(s);
 }
@@ -159,7 +158,7 @@ static void ep_activate(void *ep, struct endpoint_conn *conn, nstime now)
 	sock_accept_enqueue(listener, k);
 	sock_ready_mark(k);
 	tcp_output(k->pcb);
-	stack_timers_note(s, k->pcb);
+	stack_timers_note(s, &k->entry);
 	stack_leave(s);
 }
 

@@ -24,6 +24,15 @@
 
 #define SEGMENT_MSS_MIN 64U /* a smaller announced MSS is taken for this */
 
+/* The connection that a segment is for, TIME_WAIT too, or NULL. */
+static struct demux_entry *segment_entry_find(struct stack *s, const uint8_t *tcp)
+{
+	struct demux_entry *e = demux_find(&s->demux, ip_current_dest_addr(), ip_current_src_addr(),
+					   packet_u16(tcp + 2), packet_u16(tcp));
+	const struct sock *k = e ? sock_of_entry(e) : NULL;
+	return k && sock_hidden(k) ? NULL : e;
+}
+
 static bool segment_checksum_good(struct pbuf *p)
 {
 	return !ip_chksum_pseudo(p, IP_PROTO_TCP, p->tot_len, ip_current_src_addr(), ip_current_dest_addr());
@@ -75,43 +84,16 @@ static enum segment_verdict segment_options(uint8_t *tcp, uint32_t header_len, b
 	return verdict;
 }
 
-static bool segment_pcb_matches(const struct tcp_pcb *pcb, const uint8_t *tcp)
-{
-	return pcb->remote_port == packet_u16(tcp) && pcb->local_port == packet_u16(tcp + 2) &&
-	       ip_addr_cmp(&pcb->remote_ip, ip_current_src_addr()) &&
-	       ip_addr_cmp(&pcb->local_ip, ip_current_dest_addr());
-}
-
-/* The connection that a segment is for, not in TIME_WAIT, or NULL. It moves to the front, where lwIP finds it next. */
-static struct tcp_pcb *segment_pcb_find(const uint8_t *tcp)
-{
-	struct tcp_pcb **link = &tcp_active_pcbs, *pcb;
-	while (*link && !segment_pcb_matches(*link, tcp))
-		link = &(*link)->next;
-	pcb = *link;
-	if (pcb && pcb != tcp_active_pcbs) {
-		*link = pcb->next;
-		pcb->next = tcp_active_pcbs;
-		tcp_active_pcbs = pcb;
-	}
-	return pcb;
-}
-
 /* ---- SYN ---- */
 
-/* RFC 1122 4.2.2.13: a SYN beyond what the last connection received may open the next one. */
-static void segment_time_wait_recycle(struct stack *s, const uint8_t *tcp)
+/* RFC 1122 4.2.2.13: a SYN beyond what the last connection received may open the next one. True when it does. */
+static bool segment_time_wait_recycle(struct stack *s, struct demux_entry *e, const uint8_t *tcp)
 {
-	for (struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next) {
-		if (!segment_pcb_matches(pcb, tcp))
-			continue;
-		if (TCP_SEQ_GT(packet_u32(tcp + TCP_AT_SEQ), pcb->rcv_nxt)) {
-			tcp_pcb_remove(&tcp_tw_pcbs, pcb);
-			tcp_free(pcb);
-			s->counters.time_wait_recycled++;
-		}
-		return;
-	}
+	if (!TCP_SEQ_GT(packet_u32(tcp + TCP_AT_SEQ), e->pcb->rcv_nxt))
+		return false;
+	sock_time_wait_end(s, e);
+	s->counters.time_wait_recycled++;
+	return true;
 }
 
 /* Whether a SYN that would make a new connection must wait: too many half-open ones, or sockets. */
@@ -132,14 +114,14 @@ static bool segment_drop(struct stack *s, enum stack_drop reason)
 }
 
 /* A SYN, whose checksum is good. False: drop it. */
-static bool segment_syn_defend(struct stack *s, uint8_t *tcp, uint32_t header_len, uint32_t text_len)
+static bool segment_syn_defend(struct stack *s, uint8_t *tcp, uint32_t header_len, uint32_t text_len,
+			       struct demux_entry **entry)
 {
 	uint8_t flags = tcp[TCP_AT_FLAGS];
-	const struct tcp_pcb *pcb;
+	const struct tcp_pcb *pcb = *entry ? (*entry)->pcb : NULL;
 	if ((flags & (TCP_FIN | TCP_RST)) || ((flags & TCP_ACK) && text_len))
 		return segment_drop(s, STACK_DROP_OPTION);
-	pcb = segment_pcb_find(tcp);
-	if (pcb) {
+	if (pcb && pcb->state != TIME_WAIT) {
 		bool answer =
 			pcb->state == SYN_SENT && (flags & TCP_ACK) && packet_u32(tcp + TCP_AT_ACK) == pcb->lastack + 1;
 		if (pcb->state == SYN_RCVD && (flags & TCP_ACK))
@@ -152,7 +134,8 @@ static bool segment_syn_defend(struct stack *s, uint8_t *tcp, uint32_t header_le
 		return true;
 	if (sock_silenced(s, ip_current_dest_addr(), ip_current_src_addr(), packet_u16(tcp + 2), packet_u16(tcp)))
 		return false;
-	segment_time_wait_recycle(s, tcp);
+	if (pcb && segment_time_wait_recycle(s, *entry, tcp))
+		*entry = NULL;
 	return !segment_half_open_full(s, tcp) || segment_drop(s, STACK_DROP_HALF_OPEN);
 }
 
@@ -213,7 +196,7 @@ static void segment_fit(struct stack *s, const struct tcp_pcb *pcb, struct pbuf 
 	s->counters.segments_cut++;
 }
 
-bool stack_segment_defend(struct stack *s, struct pbuf *p)
+bool stack_segment_defend(struct stack *s, struct pbuf *p, struct demux_entry **entry)
 {
 	uint8_t *tcp = p->payload;
 	uint32_t header_len;
@@ -225,6 +208,7 @@ bool stack_segment_defend(struct stack *s, struct pbuf *p)
 	header_len = tcp_header_len(tcp);
 	if (header_len < TCP_HEADER_MIN || header_len > p->len)
 		return segment_drop(s, STACK_DROP_OPTION);
+	*entry = segment_entry_find(s, tcp);
 	syn = tcp[TCP_AT_FLAGS] & TCP_SYN;
 	verdict = segment_options(tcp, header_len, !syn, false);
 	if (verdict != SEGMENT_GOOD || syn) {
@@ -238,10 +222,10 @@ bool stack_segment_defend(struct stack *s, struct pbuf *p)
 			s->counters.options_blanked++;
 	}
 	if (syn)
-		return segment_syn_defend(s, tcp, header_len, p->len - header_len);
-	pcb = segment_pcb_find(tcp);
-	if (!pcb)
+		return segment_syn_defend(s, tcp, header_len, p->len - header_len, entry);
+	if (!*entry || (*entry)->pcb->state == TIME_WAIT)
 		return true;
+	pcb = (*entry)->pcb;
 	if (pcb->state >= ESTABLISHED && !(tcp[TCP_AT_FLAGS] & TCP_RST) && !segment_related(pcb, tcp) &&
 	    segment_checksum_good(p)) {
 		tcp_send_empty_ack(pcb); /* RFC 9293 3.10.7.4 */

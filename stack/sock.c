@@ -38,19 +38,9 @@ static void sock_lists_leave(struct sock *k)
 	k->ready_queued = k->accept_queued = false;
 }
 
-void sock_port_list(struct sock *k)
-{
-	if (k->port_listed)
-		return;
-	LIST_INSERT_HEAD(&k->stack->ports[k->tuple.local_port % STACK_PORT_LISTS], k, port);
-	k->port_listed = true;
-}
-
 void sock_free(struct sock *k)
 {
 	sock_lists_leave(k);
-	if (k->port_listed)
-		LIST_REMOVE(k, port);
 	TAILQ_REMOVE(&k->stack->socks, k, all);
 	k->stack->sock_count -= sock_counted(k);
 	sockbuf_clear(&k->unread);
@@ -117,7 +107,6 @@ void sock_attach(struct sock *k, struct tcp_pcb *pcb)
 {
 	k->pcb = pcb;
 	k->vip = stack_vip_find(k->stack, &k->tuple.local);
-	sock_port_list(k);
 	tcp_arg(pcb, k);
 	tcp_recv(pcb, sock_lwip_recv);
 	tcp_err(pcb, sock_lwip_err);
@@ -145,8 +134,8 @@ void sock_pcb_born(struct sock *listener, struct tcp_pcb *pcb)
 				  .remote_port = pcb->remote_port,
 				  .local_port = pcb->local_port};
 	k->vip = stack_vip_find(k->stack, &k->tuple.local);
-	sock_port_list(k);
 	pcb->callback_arg = k;
+	demux_insert(&k->stack->demux, &k->entry, pcb);
 	listener->embryos++;
 }
 
@@ -155,7 +144,7 @@ static void sock_closed_tell(const struct sock *k)
 {
 	struct stack *s = k->stack;
 	struct stack_closed *c;
-	if (!k->vip || s->silent || k->state == SOCK_STATE_FROZEN || k->state == SOCK_STATE_HELD)
+	if (!k->vip || s->silent || sock_hidden(k))
 		return;
 	if (s->closed_count == STACK_CLOSED_MAX) {
 		struct tuple forgotten;
@@ -181,10 +170,17 @@ bool stack_next_closed(struct stack *s, struct tuple *t)
 	return true;
 }
 
+static void sock_entry_remove(struct sock *k)
+{
+	stack_timers_forget(k->stack, &k->entry);
+	demux_remove(&k->stack->demux, &k->entry);
+}
+
 /* The pcb is not the socket's any more. */
 static void sock_pcb_part(struct sock *k)
 {
 	sock_closed_tell(k);
+	sock_entry_remove(k);
 	k->pcb = NULL;
 	if (k->state == SOCK_STATE_EMBRYO && k->listener)
 		k->listener->embryos--;
@@ -197,14 +193,28 @@ static void sock_pcb_part(struct sock *k)
 void sock_pcb_time_wait(struct tcp_pcb *pcb)
 {
 	struct sock *k = pcb->callback_arg;
-	stack_timers_note(stack_current, pcb);
-	if (!k)
-		return;
+	struct stack *s = k->stack;
+	struct demux_entry *e = calloc(1, sizeof(*e));
+	if (!e)
+		log_fatal("out of memory");
 	tcp_arg(pcb, NULL);
 	tcp_recv(pcb, NULL);
 	tcp_err(pcb, NULL);
 	sock_drained_tell(k);
 	sock_pcb_part(k);
+	demux_insert(&s->demux, e, pcb);
+	s->time_wait_count++;
+	stack_timers_note(s, e);
+}
+
+void sock_time_wait_end(struct stack *s, struct demux_entry *e)
+{
+	struct tcp_pcb *pcb = e->pcb;
+	stack_timers_forget(s, e);
+	demux_remove(&s->demux, e);
+	free(e);
+	s->time_wait_count--;
+	tcp_free(pcb);
 }
 
 void sock_pcb_gone(struct tcp_pcb *pcb)
@@ -220,7 +230,7 @@ void sock_pcb_processed(struct tcp_pcb *pcb)
 {
 	struct sock *k = pcb->callback_arg;
 	stack_ooseq_trim(pcb);
-	stack_timers_note(stack_current, pcb);
+	stack_timers_note(k->stack, &k->entry);
 	if (k->state != SOCK_STATE_OPEN)
 		return;
 	if (!pcb->unsent && !pcb->unacked)
@@ -238,6 +248,9 @@ void sock_pcb_discard(struct sock *k)
 {
 	struct tcp_pcb *pcb = k->pcb;
 	stack_enter_untimed(k->stack);
+	sock_entry_remove(k);
+	k->pcb = NULL;
+	pcb->callback_arg = NULL;
 	tcp_segs_free(pcb->unsent);
 	tcp_segs_free(pcb->unacked);
 	tcp_segs_free(pcb->ooseq);
@@ -272,24 +285,30 @@ void sock_accept_enqueue(struct sock *listener, struct sock *k)
 	sock_ready_mark(listener);
 }
 
-struct sock *sock_tuple_find(struct stack *s, const struct tuple *t)
+struct demux_entry *stack_tuple_find(struct stack *s, const struct tuple *t)
 {
-	struct sock *k;
-	LIST_FOREACH (k, &s->ports[t->local_port % STACK_PORT_LISTS], port)
-		if (k->pcb && tuple_equal(&k->tuple, t)) /* (one without has ended) */
-			return k;
-	return NULL;
+	ip_addr_t local, remote;
+	stack_addr_to_lwip(&t->local, &local);
+	stack_addr_to_lwip(&t->remote, &remote);
+	return demux_find(&s->demux, &local, &remote, t->local_port, t->remote_port);
+}
+
+struct sock *sock_of_entry(const struct demux_entry *e)
+{
+	return e->pcb->callback_arg;
+}
+
+bool sock_hidden(const struct sock *k)
+{
+	return k->state == SOCK_STATE_FROZEN || k->state == SOCK_STATE_HELD;
 }
 
 bool sock_silenced(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, uint16_t local_port,
 		   uint16_t remote_port)
 {
-	struct tuple t = {.remote = stack_addr_from_lwip(remote),
-			  .local = stack_addr_from_lwip(local),
-			  .remote_port = remote_port,
-			  .local_port = local_port};
-	const struct sock *k = sock_tuple_find(s, &t);
-	if (!k || (k->state != SOCK_STATE_FROZEN && k->state != SOCK_STATE_HELD))
+	const struct demux_entry *e = demux_find(&s->demux, local, remote, local_port, remote_port);
+	const struct sock *k = e ? sock_of_entry(e) : NULL;
+	if (!k || !sock_hidden(k))
 		return false;
 	s->counters.rst_suppressed++;
 	return true;

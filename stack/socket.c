@@ -37,7 +37,6 @@ struct sock *sock_listen(struct stack *s, struct addr address, uint16_t port, vo
 	k->user = user;
 	k->tuple.local = address;
 	k->tuple.local_port = port;
-	sock_port_list(k);
 	pcb = tcp_new_ip_type(address.family ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY);
 	/* by hand and not by tcp_bind, which asks every connection whether it has the port */
 	pcb->local_port = port;
@@ -45,6 +44,7 @@ struct sock *sock_listen(struct stack *s, struct addr address, uint16_t port, vo
 	if (vip)
 		tcp_bind_netif(pcb, &vip->lwip);
 	k->listen = tcp_listen(pcb);
+	s->listening_count++;
 	tcp_arg(k->listen, k);
 	tcp_accept(k->listen, sock_lwip_accept);
 	return k;
@@ -60,33 +60,32 @@ struct sock *sock_accept(struct sock *listener)
 	return k;
 }
 
-/* Whether a connection of ours to address:port has the local port, TIME_WAIT included, or a listener. */
-static bool sock_port_used(struct stack *s, const struct addr *address, uint16_t port, uint16_t local_port)
+static bool sock_port_listened(uint16_t local_port)
 {
-	ip_addr_t remote;
-	const struct sock *k;
-	stack_addr_to_lwip(address, &remote);
-	for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next)
-		if (pcb->local_port == local_port && pcb->remote_port == port && ip_addr_cmp(&pcb->remote_ip, &remote))
+	for (const struct tcp_pcb_listen *l = tcp_listen_pcbs.listen_pcbs; l; l = l->next)
+		if (l->local_port == local_port)
 			return true;
-	LIST_FOREACH (k, &s->ports[local_port % STACK_PORT_LISTS], port) {
-		if (k->tuple.local_port != local_port)
-			continue;
-		if (k->state == SOCK_STATE_LISTEN ||
-		    (k->tuple.remote_port == port && addr_equal(&k->tuple.remote, address)))
-			return true;
-	}
 	return false;
 }
 
+/* A port that neither a listener has nor a connection of ours to address:port, TIME_WAIT included; 0 when there is
+ * none. That there is none is remembered until some connection ends. */
 static uint16_t sock_port_choose(struct stack *s, const struct addr *address, uint16_t port)
 {
+	ip_addr_t remote;
+	if (s->exhausted.removals == s->demux.removals && s->exhausted.port == port &&
+	    addr_equal(&s->exhausted.address, address))
+		return 0;
+	stack_addr_to_lwip(address, &remote);
 	for (unsigned i = 0; i < SOCK_PORT_COUNT; i++) {
 		uint16_t local = (uint16_t)(SOCK_PORT_FIRST + s->port_next % SOCK_PORT_COUNT);
 		s->port_next = (uint16_t)((s->port_next + 1) % SOCK_PORT_COUNT);
-		if (!sock_port_used(s, address, port, local))
+		if (!sock_port_listened(local) && !demux_port_used(&s->demux, &remote, port, local))
 			return local;
 	}
+	s->exhausted.address = *address;
+	s->exhausted.port = port;
+	s->exhausted.removals = s->demux.removals;
 	return 0;
 }
 
@@ -126,9 +125,11 @@ struct sock *sock_connect(struct stack *s, struct addr address, uint16_t port, v
 		sock_free(k);
 		return NULL;
 	}
+	tcp_active_pcbs = NULL;
+	demux_insert(&s->demux, &k->entry, pcb);
 	k->tuple.local = stack_addr_from_lwip(&pcb->local_ip);
 	k->vip = stack_vip_find(s, &k->tuple.local);
-	stack_timers_note(s, pcb);
+	stack_timers_note(s, &k->entry);
 	stack_leave(s);
 	return k;
 }
@@ -187,7 +188,7 @@ void sock_flush(struct sock *k, nstime now)
 		return;
 	stack_enter(k->stack, now);
 	tcp_output(k->pcb);
-	stack_timers_note(k->stack, k->pcb);
+	stack_timers_note(k->stack, &k->entry);
 	stack_leave(k->stack);
 }
 
@@ -224,7 +225,7 @@ void sock_consume(struct sock *k, size_t len, nstime now)
 		tcp_recved(pcb, n);
 		len -= n;
 	}
-	stack_timers_note(k->stack, pcb);
+	stack_timers_note(k->stack, &k->entry);
 	stack_leave(k->stack);
 }
 
@@ -256,7 +257,7 @@ int sock_shutdown_write(struct sock *k, nstime now)
 	k->want_write = false;
 	k->want_drained = true;
 	tcp_shutdown(k->pcb, 0, 1);
-	stack_timers_note(k->stack, k->pcb);
+	stack_timers_note(k->stack, &k->entry);
 	stack_leave(k->stack);
 	return 0;
 }
@@ -277,6 +278,7 @@ static void sock_listener_close(struct sock *k)
 	}
 	tcp_arg(listen, NULL);
 	tcp_close(listen);
+	k->stack->listening_count--;
 	sock_free(k);
 }
 
@@ -285,7 +287,7 @@ void sock_close(struct sock *k, nstime now)
 	struct stack *s = k->stack;
 	struct tcp_pcb *pcb = k->pcb;
 	size_t unread = k->unread.bytes;
-	assert(k->state != SOCK_STATE_FROZEN && k->state != SOCK_STATE_HELD);
+	assert(!sock_hidden(k));
 	stack_enter(s, now);
 	if (k->state == SOCK_STATE_LISTEN) {
 		sock_listener_close(k);
@@ -299,8 +301,8 @@ void sock_close(struct sock *k, nstime now)
 			/* all was consumed; tcp_close resets when the window does not say so, as that of an infused
 			 * connection may not */
 			pcb->rcv_wnd = TCP_WND_MAX(pcb);
+			stack_timers_note_soon(s, &k->entry);
 			tcp_close(pcb);
-			stack_timers_note_any(s);
 		}
 	}
 	stack_leave(s);
@@ -314,7 +316,7 @@ void sock_abort(struct sock *k, nstime now)
 		sock_close(k, now);
 		return;
 	}
-	assert(k->state != SOCK_STATE_FROZEN && k->state != SOCK_STATE_HELD);
+	assert(!sock_hidden(k));
 	stack_enter(s, now);
 	sock_orphan(k);
 	tcp_abort(pcb);
@@ -345,7 +347,7 @@ void sock_keepalive(struct sock *k, uint32_t idle_ms, uint32_t interval_ms, uint
 	k->pcb->keep_idle = idle_ms ? idle_ms : TCP_KEEPIDLE_DEFAULT;
 	k->pcb->keep_intvl = interval_ms;
 	k->pcb->keep_cnt = count;
-	stack_timers_note(k->stack, k->pcb);
+	stack_timers_note(k->stack, &k->entry);
 }
 
 struct tuple sock_tuple(const struct sock *k)

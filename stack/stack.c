@@ -49,6 +49,8 @@ static void stack_seed(struct stack *s, uint64_t seed)
 	random_init(&s->random, seed, name);
 	snprintf(name, sizeof(name), "isn %s", s->name);
 	hash_key_init(&s->isn_key, seed, name);
+	snprintf(name, sizeof(name), "demux %s", s->name);
+	hash_key_init(&s->demux.key, seed, name);
 	s->tick_phase = random_below(&s->random, STACK_TICK_FAST);
 	s->port_next = (uint16_t)random_u32(&s->random);
 	s->ip_id_offset = (uint16_t)random_u32(&s->random);
@@ -71,6 +73,8 @@ struct stack *stack_new(const struct stack_config *config, nstime now)
 	TAILQ_INIT(&s->socks);
 	TAILQ_INIT(&s->ready);
 	STAILQ_INIT(&s->closed);
+	TAILQ_INIT(&s->fast);
+	s->exhausted.removals = UINT64_MAX;
 	stack_seed(s, config->seed);
 	image_init(&s->image);
 	stack_enter(s, now);
@@ -79,31 +83,25 @@ struct stack *stack_new(const struct stack_config *config, nstime now)
 	return s;
 }
 
-/* Every pcb on one of lwIP's lists, without a packet. */
-static void stack_pcbs_free(struct tcp_pcb **list)
-{
-	struct tcp_pcb *pcb;
-	while ((pcb = *list)) {
-		*list = pcb->next;
-		tcp_segs_free(pcb->unsent);
-		tcp_segs_free(pcb->unacked);
-		tcp_segs_free(pcb->ooseq);
-		pcb->unsent = pcb->unacked = pcb->ooseq = NULL;
-		pcb->callback_arg = NULL;
-		tcp_free(pcb);
-	}
-}
-
 static void stack_socks_free(struct stack *s)
 {
 	struct sock *k;
 	TAILQ_FOREACH (k, &s->socks, all)
 		k->accept_queued = false; /* its listener may go first */
 	while ((k = TAILQ_FIRST(&s->socks))) {
-		if (k->state == SOCK_STATE_FROZEN || k->state == SOCK_STATE_HELD)
+		if (k->pcb)
 			sock_pcb_discard(k);
 		sock_free(k);
 	}
+}
+
+/* What is left in the table when the sockets are gone. */
+static void stack_time_wait_free(struct stack *s)
+{
+	struct demux_entry *e;
+	for (uint32_t i = 0; i < s->demux.bucket_count; i++)
+		while ((e = s->demux.buckets[i]))
+			sock_time_wait_end(s, e);
 }
 
 void stack_free(struct stack *s)
@@ -115,9 +113,9 @@ void stack_free(struct stack *s)
 	stack_enter(s, s->now);
 	s->silent = true;
 	stack_socks_free(s);
-	stack_pcbs_free(&tcp_active_pcbs);
-	stack_pcbs_free(&tcp_tw_pcbs);
-	stack_pcbs_free(&tcp_bound_pcbs);
+	stack_time_wait_free(s);
+	demux_fini(&s->demux);
+	stack_timers_fini(s);
 	while ((listening = tcp_listen_pcbs.listen_pcbs)) {
 		tcp_listen_pcbs.listen_pcbs = listening->next;
 		memp_free(MEMP_TCP_PCB_LISTEN, listening);
@@ -144,17 +142,7 @@ void stack_free(struct stack *s)
 
 bool stack_tuple_known(struct stack *s, const struct tuple *t)
 {
-	if (sock_tuple_find(s, t))
-		return true;
-	stack_enter_untimed(s);
-	for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next) {
-		struct addr remote = stack_addr_from_lwip(&pcb->remote_ip),
-			    local = stack_addr_from_lwip(&pcb->local_ip);
-		if (pcb->remote_port == t->remote_port && pcb->local_port == t->local_port &&
-		    addr_equal(&remote, &t->remote) && addr_equal(&local, &t->local))
-			return true;
-	}
-	return false;
+	return stack_tuple_find(s, t);
 }
 
 const struct stack_counters *stack_counters(const struct stack *s)
@@ -164,17 +152,11 @@ const struct stack_counters *stack_counters(const struct stack *s)
 
 void stack_holdings(struct stack *s, struct stack_holdings *out)
 {
-	const struct sock *k;
-	*out = (struct stack_holdings){.sockets = s->sock_count, .frames = s->output.count + s->loopback.count};
-	stack_enter_untimed(s);
-	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
-		out->pcbs++;
-	for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next)
-		out->time_wait++;
-	for (const struct tcp_pcb_listen *pcb = tcp_listen_pcbs.listen_pcbs; pcb; pcb = pcb->next)
-		out->listening++;
-	TAILQ_FOREACH (k, &s->socks, all)
-		out->pcbs += k->pcb && (k->state == SOCK_STATE_FROZEN || k->state == SOCK_STATE_HELD);
+	*out = (struct stack_holdings){.pcbs = s->demux.count - s->time_wait_count,
+				       .time_wait = s->time_wait_count,
+				       .listening = s->listening_count,
+				       .sockets = s->sock_count,
+				       .frames = s->output.count + s->loopback.count};
 	for (unsigned i = 0; i < s->netif_count; i++)
 		out->frames += s->netifs[i]->arp.queued;
 }
