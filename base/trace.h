@@ -70,6 +70,9 @@
 	X(INFUSE_IP, "infuse.ip", "C15 C16", "IP state infused")                                                       \
 	X(INDICATE, "indicate", "C11.2 C14", "data indicated up the stack as on a locally terminated connection")      \
 	X(CONNECTION_CLOSE, "connection.close", "", "a VIP's connection ended in this stack, or entered TIME_WAIT")    \
+	X(HEALTH_UP, "health.up", "", "a classifier takes a backend for up again")                                     \
+	X(HEALTH_DOWN, "health.down", "", "a classifier takes a backend for down: its reports stay away")              \
+	X(HEALTH_STATE, "health.state", "", "a backend told a classifier that it is serving, draining or full")        \
 	X(COURIER_RESTART, "courier.restart", "", "a peer came back with a new boot id")                               \
 	X(COURIER_REJECT, "courier.reject", "C1.7", "a frame was rejected, and why")                                   \
 	X(COURIER_RETRANSMIT, "courier.retransmit", "C1.7", "a lost frame's content was sent again")                   \

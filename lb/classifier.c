@@ -405,6 +405,11 @@ void classifier_backend_connections(struct classifier *c, uint16_t device, int d
 	policy_connections(&c->policy, device, delta);
 }
 
+void classifier_backend_load(struct classifier *c, uint16_t device, uint32_t connections)
+{
+	policy_load(&c->policy, device, connections);
+}
+
 const char *classifier_answer_text(uint16_t status)
 {
 	for (size_t i = 0; i < CLASSIFIER_ANSWER_COUNT; i++)

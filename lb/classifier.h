@@ -137,13 +137,16 @@ struct classifier_conn *classifier_expire(struct classifier *c, nstime now);
 void *classifier_conn_user(const struct classifier_conn *conn);
 struct classifier_decision classifier_conn_decision(const struct classifier_conn *conn);
 
-/* Whether a device may be chosen (the courier says alive or dead). Unknown devices are ignored. */
+/* Whether a device may be chosen. Unknown devices are ignored. */
 void classifier_backend_health(struct classifier *c, uint16_t device, bool healthy);
 
 /* Adds to the connections that a device is taken to have (least-connections). The classifier itself adds one when it
  * chooses and takes it back when it chooses again or closes without hand-off; -1 at the end of one handed off is the
  * caller's. */
 void classifier_backend_connections(struct classifier *c, uint16_t device, int delta);
+
+/* The device says how many connections it has in all (least-connections): others than this classifier's count too. */
+void classifier_backend_load(struct classifier *c, uint16_t device, uint32_t connections);
 
 /* The complete response to send, a static text; NULL for a status that the classifier does not answer. */
 const char *classifier_answer_text(uint16_t status);

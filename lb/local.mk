@@ -31,6 +31,9 @@ liblb_a_SOURCES = \
 	lb/handoff_internal.h \
 	lb/handoff_message.c \
 	lb/handoff_packet.c \
+	lb/health.h \
+	lb/health_judge.c \
+	lb/health_reporter.c \
 	lb/index.c \
 	lb/index.h \
 	lb/maglev.c \

@@ -92,6 +92,27 @@ int message_decode(struct message *m, uint8_t type, const uint8_t *bytes, size_t
 	return 0;
 }
 
+int message_health_decode(struct message_health *m, const uint8_t *bytes, size_t len)
+{
+	struct reader r = reader_make(bytes, len);
+	uint8_t state;
+
+	if (len < MESSAGE_HEALTH_LEN)
+		return E_TRUNCATED;
+	if (reader_u8(&r) != MESSAGE_VERSION)
+		return E_VERSION;
+	if (len != MESSAGE_HEALTH_LEN || reader_u8(&r) != MESSAGE_HEALTH)
+		return E_FORMAT;
+	state = reader_u8(&r);
+	if (state > 1 || reader_u8(&r))
+		return E_FORMAT;
+	m->draining = state;
+	m->connections = reader_u32(&r);
+	m->limit = reader_u32(&r);
+	m->sequence = reader_u64(&r);
+	return m->sequence ? 0 : E_FORMAT;
+}
+
 const char *message_reason_text(enum message_reason reason)
 {
 	static const char *const texts[] = {
@@ -126,6 +147,19 @@ void outbox_put(struct outbox *o, uint16_t to, const struct message *m, uint64_t
 	struct vec *bytes = outbox_append(o, to, m->type, tag);
 
 	message_encode(m, vec_append(bytes, NULL, MESSAGE_LEN));
+}
+
+void outbox_put_health(struct outbox *o, uint16_t to, const struct message_health *m)
+{
+	uint8_t *p = vec_append(outbox_append(o, to, MESSAGE_HEALTH, 0), NULL, MESSAGE_HEALTH_LEN);
+
+	put(&p, MESSAGE_VERSION, 1);
+	put(&p, MESSAGE_HEALTH, 1);
+	put(&p, m->draining, 1);
+	put(&p, 0, 1);
+	put(&p, m->connections, 4);
+	put(&p, m->limit, 4);
+	put(&p, m->sequence, 8);
 }
 
 void outbox_put_blob(struct outbox *o, uint16_t to, struct vec *blob, uint64_t tag)

@@ -5,7 +5,8 @@
  * travel reliably but in no order, may be given up, and may repeat: each names its hand-off wholly, so that every
  * receiver can answer a repeated, late or early one. Called by those three modules; node/ drains the outbox.
  *
- * Wire format, version 1, network byte order, one layout for all types but BLOB, MESSAGE_LEN bytes exactly:
+ * Wire format, version 1, network byte order, one layout for all types from PREPARE to LOST but BLOB, MESSAGE_LEN bytes
+ * exactly:
  *
  *     version u8 (1) | type u8 | reason u8 | family u8 (4 or 6)
  *     flow u32 | generation u32 | handoff u64
@@ -31,7 +32,12 @@
  *     GONE       second -> forwarder        no
  *     LOST       forwarder -> first         `second`, which owned it, is gone, and the connection with it
  *
- * In CLOSED, QUERY, ALIVE and GONE `second` is the owner; first and first_boot are as in its hand-off. */
+ * In CLOSED, QUERY, ALIVE and GONE `second` is the owner; first and first_boot are as in its hand-off.
+ *
+ * HEALTH, backend -> classifier, is about the backend and no connection; MESSAGE_HEALTH_LEN bytes exactly:
+ *
+ *     version u8 (1) | type u8 | state u8 (0 serving, 1 draining) | 0 u8
+ *     connections u32 | limit u32 (0: none) | sequence u64 (from 1, grows with every report of one boot) */
 #ifndef BATON_LB_MESSAGE_H
 #define BATON_LB_MESSAGE_H
 
@@ -42,8 +48,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MESSAGE_VERSION 1U
-#define MESSAGE_LEN     76U /* bytes of every message but BLOB */
+#define MESSAGE_VERSION    1U
+#define MESSAGE_LEN        76U /* bytes of every message from PREPARE to LOST but BLOB */
+#define MESSAGE_HEALTH_LEN 20U /* of HEALTH */
 
 #define DEVICE_NONE 0U /* no device: their numbers begin at 1 */
 
@@ -62,8 +69,9 @@ enum message_type {
 	MESSAGE_ALIVE = 12,
 	MESSAGE_GONE = 13,
 	MESSAGE_LOST = 14,
+	MESSAGE_HEALTH = 15,
 };
-#define MESSAGE_LAST MESSAGE_LOST
+#define MESSAGE_LAST MESSAGE_LOST /* of those about one hand-off */
 
 /* Why something was refused, rejected or rolled back: X(NAME, number, text). */
 #define MESSAGE_REASON_LIST(X)                                                                                         \
@@ -117,6 +125,17 @@ void message_encode(const struct message *m, uint8_t *out);
  * identifier, device numbers and boot ids not zero, ports not zero. 0, E_TRUNCATED, E_VERSION or E_FORMAT. */
 int message_decode(struct message *m, uint8_t type, const uint8_t *bytes, size_t len);
 
+/* What a backend says of itself. */
+struct message_health {
+	bool draining;        /* it wants no new connections */
+	uint32_t connections; /* that it has */
+	uint32_t limit;       /* that it may have; 0: it knows of none */
+	uint64_t sequence;    /* reports can overtake each other: the highest is the newest */
+};
+
+/* Decodes and checks a HEALTH message: 0, E_TRUNCATED, E_VERSION or E_FORMAT. */
+int message_health_decode(struct message_health *m, const uint8_t *bytes, size_t len);
+
 /* The reason's static text; "unknown" for others. */
 const char *message_reason_text(enum message_reason reason);
 
@@ -138,6 +157,9 @@ struct outbox {
 
 /* Appends m, encoded, for `to`. */
 void outbox_put(struct outbox *o, uint16_t to, const struct message *m, uint64_t tag);
+
+/* Appends a HEALTH message. */
+void outbox_put_health(struct outbox *o, uint16_t to, const struct message_health *m);
 
 /* Appends a BLOB, taking over the vector's memory (left empty). */
 void outbox_put_blob(struct outbox *o, uint16_t to, struct vec *blob, uint64_t tag);

@@ -122,6 +122,11 @@ static size_t choose_smooth(const struct policy *p, struct policy_group *g, cons
 	return best;
 }
 
+static uint64_t device_load(const struct policy_device *d)
+{
+	return (uint64_t)d->connections + d->others;
+}
+
 static size_t choose_least(const struct policy *p, const struct policy_group *g, const struct policy_ask *ask)
 {
 	size_t best = SIZE_MAX;
@@ -132,8 +137,8 @@ static size_t choose_least(const struct policy *p, const struct policy_group *g,
 		if (!member_eligible(p, g, i, ask))
 			continue;
 		/* Fewest for the weight: the fractions compared crosswise. */
-		if (best == SIZE_MAX || (uint64_t)p->devices[m->index].connections * b->weight <
-						(uint64_t)p->devices[b->index].connections * m->weight)
+		if (best == SIZE_MAX ||
+		    device_load(&p->devices[m->index]) * b->weight < device_load(&p->devices[b->index]) * m->weight)
 			best = i;
 	}
 	return best;
@@ -242,6 +247,15 @@ void policy_connections(struct policy *p, uint16_t device, int delta)
 	p->devices[index].connections = connections < 0            ? 0
 					: connections > UINT32_MAX ? UINT32_MAX
 								   : (uint32_t)connections;
+}
+
+void policy_load(struct policy *p, uint16_t device, uint32_t connections)
+{
+	size_t index = device_index(p, device);
+	struct policy_device *d = &p->devices[index];
+
+	if (index < p->devices_count)
+		d->others = connections > d->connections ? connections - d->connections : 0;
 }
 
 const struct policy_device *policy_device_find(const struct policy *p, uint16_t device)

@@ -29,7 +29,8 @@ enum policy_balance {
 struct policy_device {
 	uint16_t device;
 	bool healthy;
-	uint32_t connections;
+	uint32_t connections; /* known here */
+	uint32_t others;      /* that it said it has beyond those */
 };
 
 /* Every device that some group names. Zero-initialised is empty. */
@@ -96,6 +97,10 @@ void policy_health(struct policy *p, uint16_t device, bool healthy);
 
 /* Adds to a device's count of connections; it does not fall below 0. An unknown device is ignored. */
 void policy_connections(struct policy *p, uint16_t device, int delta);
+
+/* The device says how many connections it has in all: what is beyond those known here counts too, until it speaks
+ * again. An unknown device is ignored. */
+void policy_load(struct policy *p, uint16_t device, uint32_t connections);
 
 /* The device's entry, or NULL. */
 const struct policy_device *policy_device_find(const struct policy *p, uint16_t device);

@@ -50,6 +50,19 @@ static const struct addr *node_device_address(const struct node *n, uint16_t dev
 	return NULL;
 }
 
+uint16_t *cluster_devices(const struct node *n, bool classifiers, size_t *count)
+{
+	const struct node_cluster *c = n->cluster;
+	uint16_t *list = calloc(c->devices_count + 1, sizeof(*list));
+	if (!list)
+		log_fatal("out of memory for %zu devices", c->devices_count);
+	*count = 0;
+	for (size_t i = 0; i < c->devices_count; i++)
+		if (classifiers ? c->devices[i].classifier : c->devices[i].backend)
+			list[(*count)++] = c->devices[i].id;
+	return list;
+}
+
 void cluster_send(struct node *n, uint16_t device, struct buf *packet, nstime now)
 {
 	const struct addr *address = node_device_address(n, device);
@@ -283,9 +296,20 @@ static void message_dispatch(struct node *n, uint16_t from, uint64_t boot, uint8
 		if (n->migrator)
 			migrator_message(n->migrator, from, boot, type, bytes, len, now);
 		break;
+	case MESSAGE_HEALTH:
+		if (n->judge)
+			health_judge_message(n->judge, from, boot, bytes, len, now);
+		break;
 	default:
 		break;
 	}
+}
+
+/* A message that is no hand-off's is over: it arrived, was given up, or found no room. */
+static void message_over(struct node *n, uint16_t to, uint8_t type, bool delivered)
+{
+	if (type == MESSAGE_HEALTH && n->reporter)
+		health_reporter_done(n->reporter, to, delivered);
 }
 
 static void tag_put(struct node *n, uint64_t message, uint64_t tag)
@@ -350,9 +374,10 @@ static bool outbox_flush(struct node *n, struct outbox *o, nstime now)
 			blob_keep(n, m);
 		if (m->to == n->config.device)
 			message_dispatch(n, m->to, n->config.boot, m->type, m->bytes.data, m->bytes.len, now);
-		else if (courier_send(n->courier, m->to, m->type, m->bytes.data, m->bytes.len, now, &message) < 0)
+		else if (courier_send(n->courier, m->to, m->type, m->bytes.data, m->bytes.len, now, &message) < 0) {
 			role_classifier_message_failed(n, m->tag, false, now);
-		else if (m->tag)
+			message_over(n, m->to, m->type, false);
+		} else if (m->tag)
 			tag_put(n, message, m->tag);
 		outbox_message_free(m);
 	}
@@ -376,12 +401,16 @@ static bool courier_events(struct node *n, nstime now)
 				role_classifier_peer(n, e.device, e.boot, restarted, now);
 			if (n->migrator)
 				migrator_peer_restarted(n->migrator, e.device, e.boot, now);
+			if (n->reporter)
+				health_reporter_peer(n->reporter, e.device);
 			break;
 		case COURIER_MESSAGE_DELIVERED:
 			tag_take(n, e.message);
+			message_over(n, e.device, e.type, true);
 			break;
 		case COURIER_MESSAGE_FAILED:
 			role_classifier_message_failed(n, tag_take(n, e.message), true, now);
+			message_over(n, e.device, e.type, false);
 			break;
 		}
 	}
@@ -404,6 +433,7 @@ bool cluster_pump(struct node *n, nstime now)
 	if (n->migrator) {
 		moved |= role_backend_pump(n, now);
 		moved |= outbox_flush(n, migrator_outbox(n->migrator), now);
+		moved |= outbox_flush(n, health_reporter_outbox(n->reporter), now);
 	}
 	moved |= courier_flush(n, now);
 	return moved;

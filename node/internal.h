@@ -54,6 +54,9 @@ struct node {
 	struct role_classifier *classifier;
 	struct driver *driver;
 	struct migrator *migrator;
+	uint32_t connections_max;         /* a backend's; 0: the default */
+	struct health_reporter *reporter; /* a backend's */
+	struct health_judge *judge;       /* a classifier's */
 	struct endpoint endpoint;
 
 	uint64_t drops[NODE_DROP_COUNT];
@@ -76,6 +79,9 @@ bool cluster_frame(struct node *n, unsigned netif, struct buf *frame, nstime now
 /* Moves messages, packets and frames between courier, roles and stack. True when something moved. */
 bool cluster_pump(struct node *n, nstime now);
 
+/* The devices of the cluster with a role, in their order. The caller frees them. */
+uint16_t *cluster_devices(const struct node *n, bool classifiers, size_t *count);
+
 /* Sends an IP packet to a device as it is (unchanged destination address, by the link alone). Takes ownership. */
 void cluster_send(struct node *n, uint16_t device, struct buf *packet, nstime now);
 
@@ -84,6 +90,8 @@ void cluster_send(struct node *n, uint16_t device, struct buf *packet, nstime no
 void role_forwarder_packet(struct node *n, struct buf *packet, nstime now);
 
 /* ---- role_classifier.c ---- */
+/* After all roles are set: its judge of the backends' health. */
+void role_classifier_start(struct node *n, nstime now);
 void role_classifier_free(struct role_classifier *c);
 struct handoff *role_classifier_handoff(const struct role_classifier *c);
 struct classifier *role_classifier_mind(const struct role_classifier *c);
@@ -101,6 +109,8 @@ nstime role_classifier_expiry(const struct role_classifier *c);
 void role_classifier_expire(struct node *n, nstime now);
 
 /* ---- role_backend.c ---- */
+/* After all roles are set: its reports to the classifiers. */
+void role_backend_start(struct node *n, nstime now);
 /* A packet from the tunnel address; data at the IP header. Takes ownership. */
 void role_backend_packet(struct node *n, struct buf *packet, nstime now);
 bool role_backend_pump(struct node *n, nstime now);

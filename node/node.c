@@ -46,6 +46,8 @@ void node_free(struct node *n)
 	role_classifier_free(n->classifier);
 	migrator_free(n->migrator);
 	driver_free(n->driver);
+	health_reporter_free(n->reporter);
+	health_judge_free(n->judge);
 	forwarder_free(n->forwarder);
 	courier_free(n->courier);
 	stack_free(n->stack);
@@ -96,6 +98,10 @@ void node_drop(struct node *n, enum node_drop reason, struct buf *packet)
 
 void node_start(struct node *n, nstime now)
 {
+	if (n->classifier)
+		role_classifier_start(n, now);
+	if (n->migrator)
+		role_backend_start(n, now);
 	if (n->courier)
 		courier_start(n->courier, now);
 	node_pump(n, now);
@@ -160,6 +166,7 @@ nstime node_expiry(const struct node *n)
 	if (n->migrator) {
 		at = nstime_min(at, driver_expiry(n->driver));
 		at = nstime_min(at, migrator_expiry(n->migrator));
+		at = nstime_min(at, health_reporter_expiry(n->reporter));
 	}
 	return at;
 }
@@ -179,6 +186,8 @@ void node_expire(struct node *n, nstime now)
 			driver_expire(n->driver, now);
 		if (n->migrator && migrator_expiry(n->migrator) <= now)
 			migrator_expire(n->migrator, now);
+		if (n->migrator && health_reporter_expiry(n->reporter) <= now)
+			health_reporter_expire(n->reporter, now);
 	}
 	node_pump(n, now);
 }
@@ -216,6 +225,16 @@ const struct migrator_counters *node_migrator_counters(const struct node *n)
 const struct courier_counters *node_courier_counters(const struct node *n)
 {
 	return n->courier ? courier_counters(n->courier) : NULL;
+}
+
+const struct health_reporter_counters *node_reporter_counters(const struct node *n)
+{
+	return n->reporter ? health_reporter_counters(n->reporter) : NULL;
+}
+
+const struct health_judge *node_judge(const struct node *n)
+{
+	return n->judge;
 }
 
 const uint64_t *node_drops(const struct node *n)

@@ -18,6 +18,7 @@
 #include "lb/driver.h"
 #include "lb/forwarder.h"
 #include "lb/handoff.h"
+#include "lb/health.h"
 #include "lb/migrator.h"
 #include "node/client.h"
 #include "stack/stack.h"
@@ -26,6 +27,7 @@
 struct node_device {
 	uint16_t id;         /* not 0 */
 	struct addr address; /* on the cluster's network */
+	bool classifier, backend;
 };
 
 struct node_vip {
@@ -44,6 +46,8 @@ struct node_cluster {
 	struct node_vip *vips; /* one a service, in the order of `services` */
 	struct classifier_service_config *services;
 	size_t services_count;
+	nstime health_interval;            /* of the backends' reports; 0: only changes are reported */
+	uint32_t health_rise, health_fall; /* 0: defaults */
 };
 
 struct node_config {
@@ -71,8 +75,7 @@ int node_cluster_join(struct node *n, const struct node_cluster *cluster, struct
 
 /* Roles. Limits of 0 are defaults. 0 or a negative enum err. A backend is nothing else: its stack listens on the VIPs,
  * as the classifier's does (E_STATE). */
-int node_forwarder_enable(struct node *n, const uint16_t *classifiers, size_t classifiers_count,
-			  uint32_t table_entries);
+int node_forwarder_enable(struct node *n, uint32_t table_entries);
 int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count, uint32_t connections_max,
 			   uint32_t head_bytes_max);
 int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffer_bytes_max);
@@ -83,7 +86,7 @@ int node_app_listen(struct node *n, enum app_type type, struct addr address, uin
 /* The clients that run on this node, made at the first call. */
 struct client *node_client(struct node *n);
 
-/* Starts the courier; after all roles are set. */
+/* Starts the courier and the health of its roles; after all of them are set. */
 void node_start(struct node *n, nstime now);
 
 /* A frame arrived on an interface. Takes ownership. */
@@ -123,6 +126,8 @@ const struct handoff_counters *node_handoff_counters(const struct node *n);
 const struct driver_counters *node_driver_counters(const struct node *n);
 const struct migrator_counters *node_migrator_counters(const struct node *n);
 const struct courier_counters *node_courier_counters(const struct node *n);
+const struct health_reporter_counters *node_reporter_counters(const struct node *n);
+const struct health_judge *node_judge(const struct node *n);
 const uint64_t *node_drops(const struct node *n); /* NODE_DROP_COUNT of them */
 
 /* The applications, in order of node_app_listen; NULL behind the last. */

@@ -3,6 +3,20 @@
 #include "base/err.h"
 #include "node/internal.h"
 
+#include <stdlib.h>
+
+void role_backend_start(struct node *n, nstime now)
+{
+	size_t count;
+	uint16_t *classifiers = cluster_devices(n, true, &count);
+	n->reporter = health_reporter_new(&(struct health_reporter_config){.classifiers = classifiers,
+									   .classifiers_count = count,
+									   .interval = n->cluster->health_interval,
+									   .limit = n->connections_max},
+					  now);
+	free(classifiers);
+}
+
 int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffer_bytes_max)
 {
 	const struct node_cluster *c = n->cluster;
@@ -24,6 +38,7 @@ int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffe
 							     .connections_max = connections_max,
 							     .trace = n->config.trace},
 				   n->driver, &n->endpoint);
+	n->connections_max = connections_max;
 	return 0;
 }
 
@@ -47,6 +62,9 @@ bool role_backend_pump(struct node *n, nstime now)
 {
 	struct driver_action a;
 	bool moved = false;
+	struct migrator_holdings h;
+	migrator_holdings(n->migrator, &h);
+	health_reporter_connections(n->reporter, h.held + h.active);
 	while (driver_output(n->driver, &a)) {
 		moved = true;
 		switch (a.kind) {

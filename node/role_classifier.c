@@ -100,6 +100,16 @@ static void reading_answer(struct reading *r, uint16_t status, nstime now)
 
 static void reading_decide(struct reading *r, struct classifier_decision d, nstime now);
 
+/* Whether a backend may be chosen: it is not paused, and by its reports up, not draining and not full. */
+static void backend_judge(struct role_classifier *c, uint16_t device)
+{
+	const struct health_status *s = health_judge_status(c->node->judge, device);
+	bool usable = !s || health_usable(s);
+	for (size_t i = 0; i < c->paused_count; i++)
+		usable &= c->paused[i].device != device;
+	classifier_backend_health(c->mind, device, usable);
+}
+
 static void backend_pause(struct role_classifier *c, uint16_t device, nstime now)
 {
 	for (size_t i = 0; i < c->paused_count; i++)
@@ -112,7 +122,7 @@ static void backend_pause(struct role_classifier *c, uint16_t device, nstime now
 			log_fatal("out of memory for %zu devices", c->paused_capacity);
 	}
 	c->paused[c->paused_count++] = (struct paused){device, now + BACKEND_PAUSE_NS};
-	classifier_backend_health(c->mind, device, false);
+	backend_judge(c, device);
 }
 
 static void backend_resume(struct role_classifier *c, uint16_t device)
@@ -123,7 +133,7 @@ static void backend_resume(struct role_classifier *c, uint16_t device)
 		memmove(&c->paused[i], &c->paused[i + 1], (--c->paused_count - i) * sizeof(*c->paused));
 		break;
 	}
-	classifier_backend_health(c->mind, device, true);
+	backend_judge(c, device);
 }
 
 static void reading_park(struct reading *r, nstime now)
@@ -260,6 +270,20 @@ static void listener_ready(struct sock_owner *owner, struct sock *k, unsigned re
 	}
 }
 
+void role_classifier_start(struct node *n, nstime now)
+{
+	size_t count;
+	uint16_t *backends = cluster_devices(n, false, &count);
+	n->judge = health_judge_new(&(struct health_judge_config){.backends = backends,
+								  .backends_count = count,
+								  .interval = n->cluster->health_interval,
+								  .rise = n->cluster->health_rise,
+								  .fall = n->cluster->health_fall,
+								  .trace = n->config.trace},
+				    now);
+	free(backends);
+}
+
 int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count, uint32_t connections_max,
 			   uint32_t head_bytes_max)
 {
@@ -388,10 +412,22 @@ static void outcome_apply(struct node *n, const struct handoff_outcome *o, nstim
 	}
 }
 
+/* What the backends' reports changed. */
+static void judge_pump(struct node *n)
+{
+	struct health_status s;
+	while (health_judge_output(n->judge, &s)) {
+		if (s.reported)
+			classifier_backend_load(n->classifier->mind, s.device, s.connections);
+		backend_judge(n->classifier, s.device);
+	}
+}
+
 bool role_classifier_pump(struct node *n, nstime now)
 {
 	struct handoff_action a;
 	bool moved = false;
+	judge_pump(n);
 	while (handoff_output(n->classifier->handoff, &a)) {
 		moved = true;
 		switch (a.kind) {
@@ -454,6 +490,7 @@ void role_classifier_peer(struct node *n, uint16_t device, uint64_t boot, bool r
 nstime role_classifier_expiry(const struct role_classifier *c)
 {
 	nstime at = nstime_min(classifier_expiry(c->mind), handoff_expiry(c->handoff));
+	at = nstime_min(at, health_judge_expiry(c->node->judge));
 	if (!TAILQ_EMPTY(&c->parked))
 		at = nstime_min(at, TAILQ_FIRST(&c->parked)->parked_until);
 	if (c->paused_count)
@@ -468,6 +505,8 @@ void role_classifier_expire(struct node *n, nstime now)
 	struct reading *r;
 	while (c->paused_count && c->paused[0].until <= now)
 		backend_resume(c, c->paused[0].device);
+	if (health_judge_expiry(n->judge) <= now)
+		health_judge_expire(n->judge, now);
 	if (handoff_expiry(c->handoff) <= now)
 		handoff_expire(c->handoff, now);
 	role_classifier_pump(n, now);

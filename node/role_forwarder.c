@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "node/internal.h"
 
-int node_forwarder_enable(struct node *n, const uint16_t *classifiers, size_t classifiers_count, uint32_t table_entries)
+int node_forwarder_enable(struct node *n, uint32_t table_entries)
 {
 	const struct node_cluster *c = n->cluster;
 	n->forwarder = forwarder_new(&(struct forwarder_config){
@@ -15,10 +15,7 @@ int node_forwarder_enable(struct node *n, const uint16_t *classifiers, size_t cl
 	});
 	for (size_t i = 0; i < c->devices_count; i++) {
 		struct addr_pair address = addr_pair_of(c->devices[i].address);
-		bool classifier = false;
-		for (size_t k = 0; k < classifiers_count; k++)
-			classifier |= classifiers[k] == c->devices[i].id;
-		int r = forwarder_device_add(n->forwarder, c->devices[i].id, &address, classifier);
+		int r = forwarder_device_add(n->forwarder, c->devices[i].id, &address, c->devices[i].classifier);
 		if (r < 0)
 			return r;
 	}

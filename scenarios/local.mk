@@ -12,6 +12,7 @@ SCENARIOS = \
 	scenarios/half-close.yaml \
 	scenarios/maglev.yaml \
 	scenarios/gilbert.yaml \
+	scenarios/health.yaml \
 	scenarios/wan.yaml
 
 scenariosdir = $(pkgdatadir)/scenarios

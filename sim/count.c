@@ -126,6 +126,42 @@ static void count_sticky(const struct sticky_counters *c, struct metrics *m)
 	metrics_add(m, "sticky.evicted", c->evicted);
 }
 
+static void count_health(const struct health_reporter_counters *r, const struct health_judge_counters *j,
+			 struct metrics *m)
+{
+	if (r) {
+		metrics_add(m, "health.reports", r->sent);
+		metrics_add(m, "health.skipped", r->skipped);
+	}
+	if (j) {
+		metrics_add(m, "health.received", j->received);
+		metrics_add(m, "health.rejected", j->stale + j->malformed);
+		metrics_add(m, "health.missed", j->missed);
+		metrics_add(m, "health.falls", j->falls);
+		metrics_add(m, "health.rises", j->rises);
+	}
+}
+
+/* How often classifiers took a backend for down, and for up again. */
+static void count_backend_health(const struct scenario_node *spec, uint64_t falls, uint64_t rises, struct metrics *m)
+{
+	char path[METRIC_PATH_MAX];
+	snprintf(path, sizeof(path), "backends.%s.falls", spec->name);
+	metrics_add(m, path, falls);
+	snprintf(path, sizeof(path), "backends.%s.rises", spec->name);
+	metrics_add(m, path, rises);
+}
+
+static void count_judge_backends(const struct scenario *s, const struct health_judge *j, struct metrics *m)
+{
+	for (size_t i = 0; i < s->nodes_count; i++) {
+		uint16_t device = (uint16_t)(i + 1);
+		if (s->nodes[i].roles & ROLE_BACKEND)
+			count_backend_health(&s->nodes[i], j ? health_judge_falls(j, device) : 0,
+					     j ? health_judge_rises(j, device) : 0, m);
+	}
+}
+
 static void count_backend_connections(const struct scenario_node *spec, uint64_t connections, struct metrics *m)
 {
 	char path[METRIC_PATH_MAX];
@@ -137,6 +173,10 @@ void count_declare_scenario(const struct scenario *s, struct metrics *m)
 {
 	if (scenario_is_sticky(s))
 		count_sticky(&(const struct sticky_counters){0}, m);
+	if (s->health.interval) {
+		count_health(&(const struct health_reporter_counters){0}, &(const struct health_judge_counters){0}, m);
+		count_judge_backends(s, NULL, m);
+	}
 	if (!scenario_backends_counted(s))
 		return;
 	for (size_t i = 0; i < s->nodes_count; i++)
@@ -148,7 +188,13 @@ void count_node_scenario(const struct scenario *s, const struct scenario_node *s
 			 struct metrics *m)
 {
 	const struct migrator_counters *g = node_migrator_counters(n);
+	const struct health_judge *j = node_judge(n);
 	count_sticky(node_sticky_counters(n), m);
+	if (s->health.interval) {
+		count_health(node_reporter_counters(n), j ? health_judge_counters(j) : NULL, m);
+		if (j)
+			count_judge_backends(s, j, m);
+	}
 	if (g && scenario_backends_counted(s))
 		count_backend_connections(spec, g->activated, m);
 }

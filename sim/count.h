@@ -14,7 +14,8 @@ void count_node(struct node *n, bool client, struct metrics *m);
 void count_declare(struct metrics *m);
 
 /* The metrics that only some scenarios have: backends.NAME.connections where scenario_backends_counted says so,
- * sticky.* where a rule is sticky. Declares them as zero. */
+ * sticky.* where a rule is sticky, health.*, backends.NAME.falls and .rises where backends report. Declares them as
+ * zero. */
 void count_declare_scenario(const struct scenario *s, struct metrics *m);
 
 /* Adds those of one node; `spec` is the node's. */

@@ -27,6 +27,7 @@ libsim_a_SOURCES = \
 	sim/scenario.h \
 	sim/scenario_addresses.c \
 	sim/scenario_balance.c \
+	sim/scenario_cluster.c \
 	sim/scenario_doc.c \
 	sim/scenario_doc.h \
 	sim/scenario_faults.c \

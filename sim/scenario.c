@@ -223,8 +223,9 @@ static void check_forwarders(struct parse *p)
 
 static void parse_root(struct parse *p)
 {
-	static const char *const known[] = {"baton", "name",     "seed",    "stop",   "key",     "cipher", "networks",
-					    "nodes", "services", "traffic", "faults", "capture", "expect", NULL};
+	static const char *const known[] = {"baton",  "name",     "seed",   "stop",     "key",
+					    "cipher", "networks", "nodes",  "services", "traffic",
+					    "faults", "capture",  "expect", "health",   NULL};
 
 	if (p->root->kind != DOC_MAP) {
 		MISTAKE(p, p->root, "a scenario is a mapping that begins with baton: 1");
@@ -237,9 +238,11 @@ static void parse_root(struct parse *p)
 	parse_names(p);
 	check_forwarders(p);
 	parse_services(p);
+	parse_health(p);
 	if (!doc_get(p->root, "services")) {
 		parse_never(p, p->root, "key", "without services nothing is sealed");
 		parse_never(p, p->root, "cipher", "without services nothing is sealed");
+		parse_never(p, p->root, "health", "without services there is no backend to report");
 	}
 	if (p->addressed)
 		parse_addresses(p);

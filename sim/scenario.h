@@ -113,6 +113,12 @@ struct scenario_service {
 	size_t rules_count;
 };
 
+/* health: the backends' reports to the classifiers; interval 0: only changes are reported. */
+struct scenario_health {
+	nstime interval;
+	uint32_t rise, fall; /* 0: the defaults */
+};
+
 enum arrivals { ARRIVALS_EVEN, ARRIVALS_POISSON, ARRIVALS_BURST };
 
 /* One entry of traffic:. Requests are HTTP to a service or node, unless `app` says echo or bulk. */
@@ -169,6 +175,7 @@ struct scenario {
 	nstime stop;
 	uint8_t *key;    /* cluster key, SCENARIO_KEY_LEN bytes; NULL: derived from the seed */
 	bool cipher_aes; /* aes256-gcm instead of chacha20-poly1305 */
+	struct scenario_health health;
 	struct scenario_network *networks;
 	size_t networks_count;
 	struct scenario_node *nodes;
@@ -209,8 +216,8 @@ void scenario_mistakes_fini(struct scenario_mistakes *m);
 /* What serves a service's connections at a backend: HTTP, or for protocol none what `apps:` put on the VIP's port. */
 enum app_kind scenario_service_app(const struct scenario_node *backend, const struct scenario_service *service);
 
-/* Whether connections are counted for every backend: when a rule has weights, maglev or sticky, and there are at most
- * SCENARIO_BACKENDS_COUNTED_MAX backends. */
+/* Whether connections are counted for every backend: when a rule has weights, maglev or sticky, or backends report
+ * their health, and there are at most SCENARIO_BACKENDS_COUNTED_MAX backends. */
 bool scenario_backends_counted(const struct scenario *s);
 
 /* Whether a rule is sticky. */

@@ -120,7 +120,7 @@ bool scenario_is_sticky(const struct scenario *s)
 
 bool scenario_backends_counted(const struct scenario *s)
 {
-	bool told = scenario_is_sticky(s);
+	bool told = scenario_is_sticky(s) || s->health.interval;
 	size_t backends = 0;
 
 	for (size_t i = 0; i < s->services_count && !told; i++)

@@ -125,6 +125,7 @@ bool parse_match(struct parse *p, const struct doc *d, struct impair_match *matc
 void parse_networks(struct parse *p);
 void parse_nodes(struct parse *p);
 void parse_names(struct parse *p); /* sorts them and finds those that stand twice */
+void parse_health(struct parse *p);
 void parse_services(struct parse *p);
 void parse_addresses(struct parse *p);
 void parse_routes(struct parse *p);

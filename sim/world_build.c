@@ -183,9 +183,16 @@ int world_cluster_build(struct world *w, const char **why)
 			*why = "a classifier or backend shares no network with the forwarder";
 			return E_INVAL;
 		}
-		c->devices[c->devices_count++] =
-			(struct node_device){(uint16_t)(n + 1), s->nodes[n].attachments[a].address};
+		c->devices[c->devices_count++] = (struct node_device){
+			.id = (uint16_t)(n + 1),
+			.address = s->nodes[n].attachments[a].address,
+			.classifier = s->nodes[n].roles & ROLE_CLASSIFIER,
+			.backend = s->nodes[n].roles & ROLE_BACKEND,
+		};
 	}
+	c->health_interval = s->health.interval;
+	c->health_rise = s->health.rise;
+	c->health_fall = s->health.fall;
 	services_build(w);
 	return 0;
 }
@@ -343,18 +350,10 @@ static int roles_build(struct world_node *wn, int cluster_netif)
 	const struct scenario_node *spec = wn->spec;
 	int r = vips_build(wn, cluster_netif);
 	if (!r && (spec->roles & ROLE_FORWARDER)) {
-		uint16_t *classifiers = calloc(s->nodes_count, sizeof(*classifiers));
-		size_t count = 0;
-		if (!classifiers)
-			log_fatal("out of memory for classifiers");
-		for (size_t n = 0; n < s->nodes_count; n++)
-			if (s->nodes[n].roles & ROLE_CLASSIFIER)
-				classifiers[count++] = (uint16_t)(n + 1);
 		for (size_t a = 0; a < spec->attachments_count; a++)
 			if (spec->attachments[a].tunnel.family)
 				stack_address_proxy(node_stack(wn->node), (int)a, spec->attachments[a].tunnel);
-		r = node_forwarder_enable(wn->node, classifiers, count, spec->limits.table);
-		free(classifiers);
+		r = node_forwarder_enable(wn->node, spec->limits.table);
 	}
 	if (!r && (spec->roles & ROLE_BACKEND))
 		r = node_backend_enable(wn->node, spec->limits.connections,

@@ -26,6 +26,7 @@ UNIT_TESTS = \
 	tests/unit/test_frame \
 	tests/unit/test_handoff \
 	tests/unit/test_handoff_cases \
+	tests/unit/test_health \
 	tests/unit/test_impair \
 	tests/unit/test_impair_model \
 	tests/unit/test_impair_queue \

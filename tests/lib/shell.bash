@@ -7,7 +7,7 @@
 : "${TSHARK:=tshark}"
 : "${MANDOC:=mandoc}"
 
-SHIPPED="first handoff one-device direct-return early-packets lossy-blob backend-dies reject big-post half-close maglev gilbert wan"
+SHIPPED="first handoff one-device direct-return early-packets lossy-blob backend-dies health reject big-post half-close maglev gilbert wan"
 
 # Runs a scenario into $BATS_TEST_TMPDIR/NAME, quietly; NAME is the file's stem.
 run_scenario() {

@@ -27,6 +27,7 @@ check_shipped() {
 @test "early-packets.yaml" { check_shipped early-packets; }
 @test "lossy-blob.yaml" { check_shipped lossy-blob; }
 @test "backend-dies.yaml" { check_shipped backend-dies; }
+@test "health.yaml" { check_shipped health; }
 @test "reject.yaml" { check_shipped reject; }
 @test "big-post.yaml" { check_shipped big-post; }
 @test "half-close.yaml" { check_shipped half-close; }

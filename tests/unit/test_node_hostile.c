@@ -60,7 +60,6 @@ static struct addr address_of(enum place p, enum network n)
 static void roles_make(struct bench *b, enum place p)
 {
 	struct node *n = b->nodes[p];
-	uint16_t classifier = CLASSIFIER;
 	struct addr none = {0}, vip = addr_v4(VIP);
 
 	if (p == CLIENT) {
@@ -73,7 +72,7 @@ static void roles_make(struct bench *b, enum place p)
 		stack_address_proxy(node_stack(n), 0, vip);
 		stack_address_proxy(node_stack(n), 1, b->cluster.tunnel);
 		ck_assert_int_eq(stack_vip_add(node_stack(n), vip, 0, none), 0);
-		ck_assert_int_eq(node_forwarder_enable(n, &classifier, 1, 8192), 0);
+		ck_assert_int_eq(node_forwarder_enable(n, 8192), 0);
 		return;
 	}
 	ck_assert_int_eq(stack_vip_add(node_stack(n), vip, legs[p][NET_CLUSTER], address_of(FORWARDER, NET_CLUSTER)),
@@ -94,7 +93,10 @@ static void bench_init(struct bench *b, const char *name)
 	*b = (struct bench){.vip = {addr_v4(VIP), 80}, .to = {BACKEND}};
 	random_init(&b->random, SEED, name);
 	for (uint16_t i = 0; i < 3; i++)
-		b->devices[i] = (struct node_device){(uint16_t)(i + 1), address_of((enum place)(i + 1), NET_CLUSTER)};
+		b->devices[i] = (struct node_device){.id = (uint16_t)(i + 1),
+						     .address = address_of((enum place)(i + 1), NET_CLUSTER),
+						     .classifier = i + 1 == CLASSIFIER,
+						     .backend = i + 1 == BACKEND};
 	b->rule = (struct classifier_rule_config){.to = b->to, .to_count = 1};
 	b->service = (struct classifier_service_config){.name = "web", .rules = &b->rule, .rules_count = 1};
 	b->cluster = (struct node_cluster){.devices = b->devices,

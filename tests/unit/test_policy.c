@@ -104,6 +104,13 @@ START_TEST(least_connections)
 	policy_connections(&p, 9, -5);
 	ck_assert_uint_eq(policy_device_find(&p, 9)->connections, 0);
 	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 9);
+	policy_load(&p, 9, 2); /* two of others' */
+	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 3);
+	policy_connections(&p, 9, 1);
+	policy_load(&p, 9, 1); /* only ours */
+	policy_connections(&p, 9, -1);
+	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 9);
+	policy_load(&p, 100, 3);
 	policy_health(&p, 9, false);
 	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 3);
 	policy_health(&p, 3, false);
