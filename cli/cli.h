@@ -27,6 +27,7 @@ struct command {
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_blob(int argc, char **argv);
+int cmd_sweep(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
 /* Monotonic, in nanoseconds: for what is measured and for the progress line. */
@@ -45,6 +46,10 @@ int cli_option_error(const char *command, int answer, char **argv, const char *c
  * to end with. */
 #define CLI_GO_ON (-1)
 int cli_json_option(const char *command, int argc, char **argv, void (*help)(void), bool *json);
+
+/* Where the files of a run go without --out: out/STEM and the ending, STEM being the name of `file` without its own. To
+ * be freed. */
+char *cli_default_out(const char *file, const char *ending);
 
 /* The mistakes of a file to standard error, as FILE:LINE:COLUMN: MESSAGE. */
 void cli_mistakes(const char *file, const struct scenario_mistakes *m);

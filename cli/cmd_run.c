@@ -101,19 +101,6 @@ static int words_read(struct run_words *w, int argc, char **argv)
 	return STATUS_GOOD;
 }
 
-/* out/STEM; to be freed. */
-static char *default_out(const char *file)
-{
-	const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file, *dot = strrchr(base, '.');
-	char *out;
-
-	if (asprintf(&out, "out/%.*s", (int)(dot && dot > base ? (size_t)(dot - base) : strlen(base)), base) < 0) {
-		cli_error("out of memory");
-		exit(STATUS_BROKEN);
-	}
-	return out;
-}
-
 static int run_report(const struct scenario *s, const struct run_words *w, const struct run_results *r, int err,
 		      int err_number, const char *out)
 {
@@ -185,7 +172,7 @@ int cmd_run(int argc, char **argv)
 	scenario_mistakes_fini(&mistakes);
 	if (err)
 		return STATUS_USAGE;
-	char *out = w.out ? NULL : default_out(w.file);
+	char *out = w.out ? NULL : cli_default_out(w.file, "");
 
 	status = run_file(s, &w, w.out ? w.out : out);
 	free(out);

@@ -12,13 +12,16 @@ baton_SOURCES = \
 	cli/cmd_blob.c \
 	cli/cmd_check.c \
 	cli/cmd_run.c \
+	cli/cmd_sweep.c \
 	cli/main.c \
 	cli/progress.c \
 	cli/progress.h \
 	cli/quantity.c \
 	cli/quantity.h \
 	cli/summary.c \
-	cli/summary.h
+	cli/summary.h \
+	cli/sweep_share.c \
+	cli/sweep_share.h
 
 # Which commit a benchmark measured; rewritten when it changes. A tarball has no commit.
 nodist_baton_SOURCES = cli/commit.h

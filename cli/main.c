@@ -12,6 +12,7 @@
 
 static const struct command commands[] = {
 	{"run", "FILE", "simulate a scenario and check what it expects", cmd_run},
+	{"sweep", "FILE", "run a grid of varied values and seeds in parallel, and plot what comes of it", cmd_sweep},
 	{"check", "FILE...", "say every mistake in scenario files, without running them", cmd_check},
 	{"blob", "FILE", "decode a saved blob, saying what is wrong with a bad one", cmd_blob},
 	{"bench", "[NAME]", "measure how fast this machine simulates and hands off", cmd_bench},
@@ -116,6 +117,19 @@ int cli_json_option(const char *command, int argc, char **argv, void (*help)(voi
 		*json = true;
 	}
 	return CLI_GO_ON;
+}
+
+char *cli_default_out(const char *file, const char *ending)
+{
+	const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file, *dot = strrchr(base, '.');
+	char *out;
+
+	if (asprintf(&out, "out/%.*s%s", (int)(dot && dot > base ? (size_t)(dot - base) : strlen(base)), base, ending) <
+	    0) {
+		cli_error("out of memory");
+		exit(STATUS_BROKEN);
+	}
+	return out;
 }
 
 void cli_mistakes(const char *file, const struct scenario_mistakes *m)

@@ -50,6 +50,7 @@ UNIT_TESTS = \
 	tests/unit/test_stack_socket \
 	tests/unit/test_stack_storm \
 	tests/unit/test_stack_timers \
+	tests/unit/test_sweep \
 	tests/unit/test_table \
 	tests/unit/test_tracefile \
 	tests/unit/test_traffic \
@@ -66,7 +67,8 @@ SHELL_TESTS = \
 	tests/shell/command.bats \
 	tests/shell/docs.bats \
 	tests/shell/layers.bats \
-	tests/shell/scenarios.bats
+	tests/shell/scenarios.bats \
+	tests/shell/sweep.bats
 
 TESTS = $(UNIT_TESTS) $(CLAIM_TESTS) $(SHELL_TESTS)
 TEST_EXTENSIONS = .bats

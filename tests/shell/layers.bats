@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The layers of doc/ARCHITECTURE.md, held to the #include lines and to the symbols of the static libraries.
 #
-#     base <- lb, stack, pcap       lb, stack <- node       node, pcap <- sim <- report <- cli
+#     base <- lb, stack, pcap       lb, stack <- node       node, pcap <- sim <- report <- sweep <- cli
 
 load ../lib/shell.bash
 
-folders="base lb stack pcap node sim report cli"
+folders="base lb stack pcap node sim report sweep cli"
 
 # What each folder may include, itself included.
 allowed() {
@@ -18,7 +18,8 @@ allowed() {
 	node) echo base lb stack node ;;
 	sim) echo base lb stack node pcap sim ;;
 	report) echo base lb stack node pcap sim report ;;
-	cli) echo base lb stack node pcap sim report cli ;;
+	sweep) echo base lb stack node pcap sim report sweep ;;
+	cli) echo base lb stack node pcap sim report sweep cli ;;
 	esac
 }
 
@@ -38,13 +39,13 @@ included() {
 
 @test "the arrows that must exist do" {
 	local pair
-	for pair in lb:base stack:base pcap:base node:lb node:stack sim:node sim:pcap cli:sim; do
+	for pair in lb:base stack:base pcap:base node:lb node:stack sim:node sim:pcap sweep:sim sweep:report cli:sweep; do
 		included "${pair%:*}" | grep -qx "${pair#*:}" || { echo "no $pair"; return 1; }
 	done
 }
 
 @test "only stack/ includes lwIP" {
-	! grep -lE '#include [<"](lwip|netif)/' "$srcdir"/{base,lb,pcap,node,sim,report,cli}/*.[ch]
+	! grep -lE '#include [<"](lwip|netif)/' "$srcdir"/{base,lb,pcap,node,sim,report,sweep,cli}/*.[ch]
 }
 
 # Symbols that a library needs from elsewhere.
@@ -71,7 +72,7 @@ defines() {
 
 @test "symbols: no clock and no rand on a simulated path" {
 	local lib bad
-	for lib in base lb stack pcapng node sim report; do
+	for lib in base lb stack pcapng node sim report sweep; do
 		bad=$(needs $lib | grep -xE 'clock_gettime|gettimeofday|time|random|srand|random_r|getentropy|getrandom|randombytes.*' || true)
 		[ -z "$bad" ] || { echo "$lib needs $bad"; return 1; }
 	done
