@@ -10,11 +10,17 @@
 #define CHECK_CLIENT UINT32_C(0xc0000201) /* 192.0.2.1, RFC 5737 */
 #define CHECK_SERVER UINT32_C(0xc0000202)
 
+static struct addr check_addr6(uint8_t host)
+{
+	return (struct addr){.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = host}}; /* 2001:db8::, RFC 3849 */
+}
+
 static struct stack *check_stack_new(const char *name, uint32_t address, uint8_t host)
 {
 	struct stack_config config = {.name = name};
 	struct stack *s = stack_new(&config, 0);
 	stack_netif_add(s, (struct mac){{2, 0, 0, 0, 0, host}}, addr_v4(address), 24);
+	stack_address_add(s, 0, check_addr6(host), 64);
 	return s;
 }
 
@@ -35,25 +41,30 @@ static void check_carry(struct stack *a, struct stack *b, nstime now)
 	}
 }
 
-/* Connects, sends a byte, is refused, talks to itself; true when the byte came. */
-static bool check_talk(struct stack *client, struct stack *server)
+/* Connects, sends a byte; true when it came. */
+static bool check_byte(struct stack *client, struct stack *server, struct sock *listener, struct addr to)
 {
-	struct sock *listener = sock_listen(server, (struct addr){0}, CHECK_PORT, NULL), *k, *peer, *refused;
-	bool good;
-	k = sock_connect(client, addr_v4(CHECK_SERVER), CHECK_PORT, NULL, 0);
+	struct sock *k = sock_connect(client, to, CHECK_PORT, NULL, 0), *peer;
 	check_carry(client, server, 0);
 	peer = sock_accept(listener);
 	if (!peer || sock_send(k, "x", 1) != 1)
 		return false;
 	sock_flush(k, 0);
 	check_carry(client, server, 0);
-	good = sock_unread(peer) == 1;
+	return sock_unread(peer) == 1;
+}
+
+/* Sends a byte over IPv4 and over IPv6, is refused, talks to itself; true when all went as it should. */
+static bool check_talk(struct stack *client, struct stack *server)
+{
+	struct sock *listener = sock_listen(server, (struct addr){0}, CHECK_PORT, NULL), *refused;
+	bool good = check_byte(client, server, listener, addr_v4(CHECK_SERVER)) &&
+		    check_byte(client, server, listener, check_addr6(2));
 	refused = sock_connect(client, addr_v4(CHECK_SERVER), CHECK_PORT + 1, NULL, 0);
 	check_carry(client, server, 0);
 	good = good && sock_error(refused) == E_REFUSED;
 	refused = sock_connect(client, addr_v4(CHECK_CLIENT), CHECK_PORT, NULL, 0);
-	good = good && sock_error(refused) == E_REFUSED;
-	return good;
+	return good && sock_error(refused) == E_REFUSED;
 }
 
 int stack_library_check(void)

@@ -13,6 +13,7 @@
 
 #include <lwip/inet_chksum.h>
 #include <lwip/ip4.h>
+#include <lwip/ip6.h>
 #include <lwip/mem.h>
 #include <lwip/sys.h>
 #include <lwip/timeouts.h>
@@ -144,8 +145,17 @@ uint64_t stack_blocks_outstanding(void)
 
 struct netif *ip4_route(const ip4_addr_t *dst)
 {
+	struct addr a = addr_from_bytes(4, (const uint8_t *)&dst->addr);
 	hook_called[HOOK_ip4_route] = true;
-	return stack_route_lwip(stack_current, dst);
+	return stack_route_lwip(stack_current, &a);
+}
+
+struct netif *ip6_route(const ip6_addr_t *src, const ip6_addr_t *dst)
+{
+	struct addr a = addr_from_bytes(6, (const uint8_t *)dst->addr);
+	(void)src;
+	hook_called[HOOK_ip6_route] = true;
+	return stack_route_lwip(stack_current, &a);
 }
 
 err_t netif_loop_output(struct netif *netif, struct pbuf *p)

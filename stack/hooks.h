@@ -23,6 +23,7 @@
 	X(mem_calloc, false, "counted")                                                                                \
 	X(mem_free, true, "counted")                                                                                   \
 	X(ip4_route, true, "longest prefix")                                                                           \
+	X(ip6_route, true, "longest prefix")                                                                           \
 	X(netif_loop_output, true, "the library's own way needs its thread")                                           \
 	X(tcp_input, true, "the defence in front of TCP; what became of the connection")                               \
 	X(tcp_output, true, "counts retransmissions; keeps the queues in order")                                       \

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "stack/infuse.h"
 #include "stack/internal.h"
+#include "stack/packet.h"
 #include "stack/ticks.h"
 
 #include <string.h>
@@ -15,11 +16,12 @@ _Static_assert((int)CONN_ESTABLISHED == (int)ESTABLISHED && (int)CONN_FIN_WAIT_1
 /* Whether this lwIP can hold the state; that it would bear it, conn_state_validate saw to. */
 static bool supported(const struct conn_state *s)
 {
+	const uint32_t headers = (s->ip.local.family == 6 ? IP6_HEADER_LEN : IP4_HEADER_MIN) + TCP_HEADER_MIN;
 	uint32_t bytes = 0;
 
 	for (size_t i = 0; i < s->unacked_count + s->unsent_count; i++)
 		bytes += s->segments[i].len;
-	return s->tcp.mss <= TCP_MSS && s->tcp.rcv_wnd <= TCP_WND && bytes <= TCP_SND_BUF;
+	return s->tcp.mss <= STACK_MTU - headers && s->tcp.rcv_wnd <= TCP_WND && bytes <= TCP_SND_BUF;
 }
 
 static void flags_to(struct tcp_pcb *pcb, const struct conn_state *s)

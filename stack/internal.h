@@ -14,9 +14,9 @@
 
 #include "base/hash.h"
 #include "base/random.h"
-#include "stack/arp.h"
 #include "stack/demux.h"
 #include "stack/image.h"
+#include "stack/neighbour.h"
 #include "stack/route.h"
 #include "stack/socket.h"
 #include "stack/stack.h"
@@ -29,7 +29,7 @@
 #include <lwip/tcp.h>
 
 #define STACK_NAME_MAX     64U
-#define STACK_PROXIES_MAX  (STACK_VIPS_MAX + 1U) /* proxied addresses of one interface: VIPs and a tunnel's */
+#define STACK_PROXIES_MAX  (STACK_VIPS_MAX + 2U) /* proxied addresses of one interface: VIPs and tunnels */
 #define STACK_OUTPUT_MAX   65536U                /* frames waiting to be pulled */
 #define STACK_LOOPBACK_MAX 256U                  /* packets to ourselves within one call */
 #define STACK_OOSEQ_MAX    256U   /* out-of-order segments of one connection (a window holds 45 full ones) */
@@ -42,14 +42,14 @@ struct stack_netif {
 	struct netif lwip; /* state points back at struct stack; num is not ours: the place is found by `index` */
 	unsigned index;
 	struct mac mac;
-	struct addr address;
-	uint8_t prefix_len;
+	struct addr addresses[2]; /* IPv4's and IPv6's; family 0: none */
+	uint8_t prefix_lens[2];
 	struct addr proxies[STACK_PROXIES_MAX];
 	unsigned proxy_count;
-	struct arp arp;
+	struct neighbours neighbours;
 };
 
-/* One VIP: an lwIP interface with VIP/32 that has no link of its own. */
+/* One VIP: an lwIP interface with the VIP alone that has no link of its own. */
 struct stack_vip {
 	struct netif lwip;
 	struct addr address;
@@ -180,15 +180,22 @@ void stack_addr_to_lwip(const struct addr *a, ip_addr_t *out);
 void stack_drop(struct stack *s, enum stack_drop reason, struct buf *b); /* counts and frees */
 /* IP packet to a neighbour on an interface; Ethernet is prepended. Takes ownership. */
 void stack_neighbour_send(struct stack *s, unsigned netif, const struct addr *next_hop, struct buf *packet);
-/* Hands an IPv4 packet to lwIP. Takes ownership. Entered. */
+/* Hands an IP packet to lwIP. Takes ownership. Entered. */
 void stack_lwip_input(struct stack *s, struct netif *in, struct buf *packet);
 
 /* A packet that lwIP sends to one of our own addresses; stack_leave delivers it. The pbuf stays the caller's. */
 void stack_loopback(struct stack *s, struct pbuf *p);
 /* The interface by which lwIP reaches dst, or NULL. */
-struct netif *stack_route_lwip(struct stack *s, const ip4_addr_t *dst);
+struct netif *stack_route_lwip(struct stack *s, const struct addr *dst);
 /* Requests and time-outs of the neighbour tables that are due. */
-void stack_arp_expire(struct stack *s, nstime now);
+void stack_neighbours_expire(struct stack *s, nstime now);
+
+/* ---- ip6.c ---- */
+/* Checks an IPv6 header and takes off what Ethernet padded. False: malformed, or of a source or for a destination that
+ * no packet has beyond its link. */
+bool stack_ip6_check(struct buf *packet);
+/* Whether an IPv6 packet to ourselves is lwIP's business; its extension headers are taken off. Otherwise *why not. */
+bool stack_ip6_accept(struct buf *packet, enum stack_drop *why);
 
 /* ---- forward.c ---- */
 /* A packet that is not ours, on a router. Takes ownership. True when it was dealt with; false: lwIP's business (then

@@ -21,7 +21,12 @@ libstack_a_SOURCES = \
 	stack/infuse_socket.c \
 	stack/infuse_tcp.c \
 	stack/internal.h \
+	stack/ip6.c \
 	stack/migrate.c \
+	stack/nd.c \
+	stack/nd.h \
+	stack/neighbour.c \
+	stack/neighbour.h \
 	stack/netif.c \
 	stack/packet.h \
 	stack/route.c \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Interfaces: frames in, frames out, and which packets are lwIP's business. lwIP sees IP packets only; Ethernet and
- * ARP are ours. A packet goes in without being copied (the buffer carries the pbuf that describes it) and comes out as
- * one copy, so that no reference to a pbuf of lwIP outlives the call. */
+/* Interfaces: frames in, frames out, and which packets are lwIP's business. lwIP sees IP packets only; Ethernet, ARP
+ * and neighbour discovery are ours. A packet goes in without being copied (the buffer carries the pbuf that describes
+ * it) and comes out as one copy, so that no reference to a pbuf of lwIP outlives the call. */
 #include "base/checksum.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "stack/arp.h"
 #include "stack/internal.h"
+#include "stack/nd.h"
 #include "stack/packet.h"
 
 #include <assert.h>
@@ -52,7 +54,7 @@ struct stack_vip *stack_vip_find(const struct stack *s, const struct addr *a)
 static struct stack_netif *stack_netif_find(const struct stack *s, const struct addr *a)
 {
 	for (unsigned i = 0; i < s->netif_count; i++)
-		if (addr_equal(&s->netifs[i]->address, a))
+		if (addr_equal(&s->netifs[i]->addresses[a->family == 6], a))
 			return s->netifs[i];
 	return NULL;
 }
@@ -76,35 +78,34 @@ static void stack_frame_send(struct stack *s, unsigned netif, struct buf *frame)
 	buf_queue_put(&s->output, frame);
 }
 
-static void stack_arp_drain(struct stack *s, struct stack_netif *n)
+static void stack_neighbours_drain(struct stack *s, struct stack_netif *n)
 {
 	struct buf *b;
-	while ((b = arp_output(&n->arp)))
+	while ((b = neighbours_output(&n->neighbours)))
 		stack_frame_send(s, n->index, b);
-	s->counters.dropped[STACK_DROP_NEIGHBOUR] += n->arp.dropped;
-	n->arp.dropped = 0;
+	s->counters.dropped[STACK_DROP_NEIGHBOUR] += n->neighbours.dropped;
+	n->neighbours.dropped = 0;
 }
 
-void stack_arp_expire(struct stack *s, nstime now)
+void stack_neighbours_expire(struct stack *s, nstime now)
 {
 	for (unsigned i = 0; i < s->netif_count; i++) {
-		arp_expire(&s->netifs[i]->arp, now);
-		stack_arp_drain(s, s->netifs[i]);
+		neighbours_expire(&s->netifs[i]->neighbours, now);
+		stack_neighbours_drain(s, s->netifs[i]);
 	}
 }
 
 void stack_neighbour_send(struct stack *s, unsigned netif, const struct addr *next_hop, struct buf *packet)
 {
 	struct stack_netif *n = s->netifs[netif];
-	arp_send(&n->arp, next_hop, packet, s->now);
-	stack_arp_drain(s, n);
+	neighbours_send(&n->neighbours, next_hop, packet, s->now);
+	stack_neighbours_drain(s, n);
 }
 
 /* IP packet by the routing table (or its source's VIP). Takes ownership. */
 static void stack_packet_send(struct stack *s, struct buf *packet)
 {
-	struct addr src = packet_addr4(packet->data + IP4_AT_SRC);
-	struct addr dst = packet_addr4(packet->data + IP4_AT_DST);
+	struct addr src = packet_src(packet->data), dst = packet_dst(packet->data);
 	const struct stack_vip *vip = stack_vip_find(s, &src);
 	const struct route *r;
 	if (vip && vip->next_hop.family) {
@@ -135,40 +136,49 @@ static void netif_identify(struct stack *s, struct buf *packet)
  * keepalives do not come by tcp_output and are none. */
 static bool netif_retransmits(const struct tcp_pcb *pcb, const struct buf *packet)
 {
-	const uint8_t *h = packet->data, *tcp = h + ip4_header_len(h);
-	uint32_t len;
-	if (!pcb || h[IP4_AT_PROTOCOL] != IP_PROTO_TCP)
+	const uint8_t *h = packet->data, *tcp;
+	bool v6 = h[0] >> 4 == 6;
+	uint32_t len, header_len = v6 ? IP6_HEADER_LEN : ip4_header_len(h);
+	if (!pcb || h[v6 ? IP6_AT_NEXT : IP4_AT_PROTOCOL] != IP_PROTO_TCP)
 		return false;
-	len = packet->len - ip4_header_len(h) - tcp_header_len(tcp);
+	tcp = h + header_len;
+	len = packet->len - header_len - tcp_header_len(tcp);
 	if (!len && !(tcp[TCP_AT_FLAGS] & (TCP_SYN | TCP_FIN)))
 		return false;
 	return pcb->state == SYN_SENT ? pcb->nrtx > 0 : TCP_SEQ_LT(packet_u32(tcp + TCP_AT_SEQ), pcb->snd_nxt);
 }
 
-/* lwIP's netif->output. */
-static err_t netif_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *dst)
+/* What lwIP sends, copied. */
+static void netif_packet_out(struct stack *s, struct pbuf *p)
 {
-	struct stack *s = netif->state;
 	struct buf *b;
 	struct addr src;
-	(void)dst;
 	if (s->silent)
-		return ERR_OK;
+		return;
 	b = buf_alloc(p->tot_len);
 	b->len = pbuf_copy_partial(p, b->data, p->tot_len, 0);
-	src = packet_addr4(b->data + IP4_AT_SRC);
+	src = packet_src(b->data);
 	if (stack_address_local(s, &src)) {
-		netif_identify(s, b);
+		if (src.family == 4)
+			netif_identify(s, b);
 		s->counters.retransmissions += netif_retransmits(s->output_pcb, b);
 	}
 	stack_packet_send(s, b);
+}
+
+/* lwIP's netif->output and netif->output_ip6. */
+static err_t netif_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *dst)
+{
+	(void)dst;
+	netif_packet_out(netif->state, p);
 	return ERR_OK;
 }
 
 static err_t netif_output_ip6(struct netif *netif, struct pbuf *p, const ip6_addr_t *dst)
 {
-	(void)netif, (void)p, (void)dst;
-	return ERR_RTE;
+	(void)dst;
+	netif_packet_out(netif->state, p);
+	return ERR_OK;
 }
 
 /* lwIP would send to itself by way of its thread; here stack_leave delivers. */
@@ -193,11 +203,15 @@ void stack_lwip_input(struct stack *s, struct netif *in, struct buf *packet)
 {
 	struct pbuf_custom *c = (struct pbuf_custom *)(void *)packet->opaque;
 	struct pbuf *p;
-	if (packet_u16(packet->data + IP4_AT_FRAGMENT) & (IP_MF | IP_OFFMASK))
+	bool v6 = packet->data[0] >> 4 == 6;
+	if (!v6 && packet_u16(packet->data + IP4_AT_FRAGMENT) & (IP_MF | IP_OFFMASK))
 		stack_timers_note_fragment(s);
 	c->custom_free_function = netif_pbuf_free;
 	p = pbuf_alloced_custom(PBUF_RAW, (u16_t)packet->len, PBUF_REF, c, packet->data, (u16_t)packet->len);
-	ip4_input(p, in);
+	if (v6)
+		ip6_input(p, in);
+	else
+		ip4_input(p, in);
 }
 
 /* Checks the header and takes off what Ethernet padded. False: malformed. */
@@ -219,12 +233,15 @@ static bool netif_ip4_check(struct buf *packet)
 
 static bool netif_broadcast(const struct stack *s, const struct addr *a)
 {
+	if (a->family == 6)
+		return false; /* (those for a group do not come so far) */
 	if (a->bytes[0] >= 224 || a->bytes[0] == 0 || a->bytes[0] == 127)
 		return true;
 	for (unsigned i = 0; i < s->netif_count; i++) {
 		const struct stack_netif *n = s->netifs[i];
-		uint32_t host = n->prefix_len >= 31 ? 0 : UINT32_MAX >> n->prefix_len;
-		if (host && addr_in_prefix(a, &n->address, n->prefix_len) && (packet_u32(a->bytes) & host) == host)
+		uint32_t host = n->prefix_lens[0] >= 31 ? 0 : UINT32_MAX >> n->prefix_lens[0];
+		if (host && addr_in_prefix(a, &n->addresses[0], n->prefix_lens[0]) &&
+		    (packet_u32(a->bytes) & host) == host)
 			return true;
 	}
 	return false;
@@ -244,31 +261,32 @@ static bool netif_fragment_empty(const struct buf *packet)
 	return (packet_u16(h + IP4_AT_FRAGMENT) & (IP_MF | IP_OFFMASK)) && packet->len == ip4_header_len(h);
 }
 
-/* in: the interface it came by, or -1 when it did not come from outside. */
-static void netif_ip4_input(struct stack *s, int in, struct buf *packet, nstime now)
+/* Whether an IPv4 packet to ourselves is lwIP's business; otherwise *why not. */
+static bool netif_ip4_accept(const struct buf *packet, enum stack_drop *why)
 {
-	struct addr src, dst;
-	struct stack_vip *vip;
-	struct stack_netif *n;
-	if (!netif_ip4_check(packet)) {
-		stack_drop(s, STACK_DROP_HEADER, packet);
-		return;
-	}
-	src = packet_addr4(packet->data + IP4_AT_SRC);
-	dst = packet_addr4(packet->data + IP4_AT_DST);
-	vip = stack_vip_find(s, &dst);
-	n = vip ? NULL : stack_netif_find(s, &dst);
+	*why = netif_fragment_empty(packet) ? STACK_DROP_HEADER : STACK_DROP_PROTOCOL;
+	return *why == STACK_DROP_PROTOCOL && netif_protocol_spoken(packet->data[IP4_AT_PROTOCOL]);
+}
+
+/* A packet that passed the checks of its header. in: the interface it came by, or -1 when it did not come from outside.
+ */
+static void netif_ip_input(struct stack *s, int in, struct buf *packet, nstime now)
+{
+	struct addr src = packet_src(packet->data), dst = packet_dst(packet->data);
+	struct stack_vip *vip = stack_vip_find(s, &dst);
+	struct stack_netif *n = vip ? NULL : stack_netif_find(s, &dst);
+	enum stack_drop why;
 	/* From outside with a source of ours: lwIP would answer to itself. A VIP is others' too: what they send from it
 	 * passes a router that has it. */
 	if (in >= 0 && (stack_netif_find(s, &src) || ((vip || n) && stack_vip_find(s, &src)))) {
 		stack_drop(s, STACK_DROP_HEADER, packet);
 		return;
 	}
-	if ((vip || n) && !netif_protocol_spoken(packet->data[IP4_AT_PROTOCOL])) {
-		stack_drop(s, STACK_DROP_PROTOCOL, packet);
-	} else if ((vip || n) && netif_fragment_empty(packet)) {
-		stack_drop(s, STACK_DROP_HEADER, packet);
-	} else if (vip || n) {
+	if (vip || n) {
+		if (!(dst.family == 6 ? stack_ip6_accept(packet, &why) : netif_ip4_accept(packet, &why))) {
+			stack_drop(s, why, packet);
+			return;
+		}
 		stack_enter(s, now);
 		stack_lwip_input(s, vip ? &vip->lwip : &n->lwip, packet);
 	} else if (!s->forwarding || in < 0 || netif_broadcast(s, &dst)) {
@@ -279,10 +297,10 @@ static void netif_ip4_input(struct stack *s, int in, struct buf *packet, nstime 
 	}
 }
 
-static bool netif_arp_ours(const void *context, const struct addr *target)
+static bool netif_ours(const void *context, const struct addr *target)
 {
 	const struct stack_netif *n = context;
-	if (addr_equal(&n->address, target))
+	if (target->family && addr_equal(&n->addresses[target->family == 6], target))
 		return true;
 	for (unsigned i = 0; i < n->proxy_count; i++)
 		if (addr_equal(&n->proxies[i], target))
@@ -290,12 +308,45 @@ static bool netif_arp_ours(const void *context, const struct addr *target)
 	return false;
 }
 
+/* Whether a group is one of those by which neighbours are asked for our addresses. */
+static bool netif_group_ours(const struct stack_netif *n, const uint8_t *mac)
+{
+	if (n->addresses[1].family && nd_group(mac, &n->addresses[1]))
+		return true;
+	for (unsigned i = 0; i < n->proxy_count; i++)
+		if (n->proxies[i].family == 6 && nd_group(mac, &n->proxies[i]))
+			return true;
+	return false;
+}
+
+/* A frame for us, or for a group of ours, of a type that we speak. */
+static void netif_frame_input(struct stack *s, struct stack_netif *n, struct buf *frame, uint16_t type, nstime now)
+{
+	if (type == ETHERNET_TYPE_ARP || nd_frame(frame)) {
+		bool good = type == ETHERNET_TYPE_ARP ? arp_input(&n->neighbours, frame, netif_ours, n, now)
+						      : nd_input(&n->neighbours, frame, netif_ours, n, now);
+		s->counters.dropped[STACK_DROP_DISCOVERY] += !good;
+		stack_neighbours_drain(s, n);
+		return;
+	}
+	if (frame->data[0] & 1) { /* nothing else is sent to more than one */
+		stack_drop(s, STACK_DROP_FRAME, frame);
+		return;
+	}
+	buf_pull(frame, ETHERNET_HEADER_LEN);
+	if (type == ETHERNET_TYPE_IP4 ? netif_ip4_check(frame) : stack_ip6_check(frame))
+		netif_ip_input(s, (int)n->index, frame, now);
+	else
+		stack_drop(s, STACK_DROP_HEADER, frame);
+	stack_leave(s);
+}
+
 void stack_input(struct stack *s, int netif, struct buf *frame, nstime now)
 {
 	static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	struct stack_netif *n;
 	uint16_t type;
-	bool to_all;
+	bool to_us;
 	assert(netif >= 0 && (unsigned)netif < s->netif_count);
 	n = s->netifs[netif];
 	s->now = now;
@@ -305,25 +356,27 @@ void stack_input(struct stack *s, int netif, struct buf *frame, nstime now)
 		return;
 	}
 	type = packet_u16(frame->data + ETHERNET_AT_TYPE);
-	to_all = !memcmp(frame->data, broadcast, 6);
-	if (!to_all && memcmp(frame->data, n->mac.bytes, 6) != 0) {
+	to_us = !memcmp(frame->data, n->mac.bytes, 6);
+	if (type == ETHERNET_TYPE_ARP)
+		to_us = to_us || !memcmp(frame->data, broadcast, 6);
+	else if (type == ETHERNET_TYPE_IP6)
+		to_us = to_us || netif_group_ours(n, frame->data);
+	else
+		to_us = to_us && type == ETHERNET_TYPE_IP4;
+	if (to_us)
+		netif_frame_input(s, n, frame, type, now);
+	else
 		stack_drop(s, STACK_DROP_FRAME, frame);
-	} else if (type == ETHERNET_TYPE_ARP) {
-		arp_input(&n->arp, frame, netif_arp_ours, n, now);
-		stack_arp_drain(s, n);
-	} else if (type == ETHERNET_TYPE_IP4 && !to_all) {
-		buf_pull(frame, ETHERNET_HEADER_LEN);
-		netif_ip4_input(s, netif, frame, now);
-		stack_leave(s);
-	} else {
-		stack_drop(s, STACK_DROP_FRAME, frame);
-	}
 }
 
 void stack_input_ip(struct stack *s, struct buf *packet, nstime now)
 {
+	bool v6 = packet->len && packet->data[0] >> 4 == 6;
 	s->now = now;
-	netif_ip4_input(s, -1, packet, now);
+	if (v6 ? stack_ip6_check(packet) : netif_ip4_check(packet))
+		netif_ip_input(s, -1, packet, now);
+	else
+		stack_drop(s, STACK_DROP_HEADER, packet);
 	stack_leave(s);
 }
 
@@ -331,7 +384,7 @@ void stack_output_ip(struct stack *s, struct buf *packet, int netif, struct addr
 {
 	const struct route *r;
 	s->now = now;
-	if (next_hop.family != 4 || packet->len > STACK_MTU) {
+	if (!next_hop.family || packet->len > STACK_MTU) {
 		stack_drop(s, STACK_DROP_ROUTE, packet);
 		return;
 	}
@@ -368,27 +421,46 @@ static err_t netif_init_link(struct netif *n)
 	return ERR_OK;
 }
 
-static void netif_lwip_add(struct stack *s, struct netif *n, const struct addr *address, uint8_t prefix_len)
+static void netif_lwip_add(struct stack *s, struct netif *n)
 {
-	ip4_addr_t ip, mask, gateway = {0};
-	memcpy(&ip.addr, address->bytes, 4);
-	mask.addr = lwip_htonl(prefix_len ? UINT32_MAX << (32 - prefix_len) : 0);
 	stack_enter_untimed(s);
-	if (!netif_add(n, &ip, &mask, &gateway, s, netif_init_link, ip4_input))
+	if (!netif_add(n, NULL, NULL, NULL, s, netif_init_link, ip_input))
 		log_fatal("lwIP took no interface");
 	netif_set_up(n);
+}
+
+/* An address of an lwIP interface, one of each family. An IPv6 one is preferred at once: there is no duplicate address
+ * detection. */
+static void netif_lwip_address(struct netif *n, const struct addr *address, uint8_t prefix_len)
+{
+	ip_addr_t a;
+	stack_addr_to_lwip(address, &a);
+	if (address->family == 6) {
+		netif_ip6_addr_set(n, 0, ip_2_ip6(&a));
+		netif_ip6_addr_set_state(n, 0, IP6_ADDR_PREFERRED);
+	} else {
+		ip4_addr_t mask = {.addr = lwip_htonl(prefix_len ? UINT32_MAX << (32 - prefix_len) : 0)}, gateway = {0};
+		netif_set_addr(n, ip_2_ip4(&a), &mask, &gateway);
+	}
+}
+
+static void netif_address_put(struct stack_netif *n, const struct addr *address, uint8_t prefix_len)
+{
+	bool v6 = address->family == 6;
+	n->addresses[v6] = n->neighbours.addresses[v6] = *address;
+	n->prefix_lens[v6] = prefix_len;
+	netif_lwip_address(&n->lwip, address, prefix_len);
+	if (!v6 && prefix_len < 31) /* RFC 3021: the last address of a /31 is a host's */
+		n->lwip.flags |= NETIF_FLAG_BROADCAST;
 }
 
 int stack_netif_add(struct stack *s, struct mac mac, struct addr address, uint8_t prefix_len)
 {
 	struct stack_netif *n;
 	struct hash_key key;
-	struct route link = {.prefix = address, .prefix_len = prefix_len};
-	if (address.family != 4)
-		return E_UNSUPPORTED;
+	struct route link = {.prefix = address, .prefix_len = prefix_len, .netif = (int)s->netif_count};
 	if (s->netif_count == STACK_NETIFS_MAX)
 		return E_FULL;
-	link.netif = (int)s->netif_count;
 	if (route_add(&s->routes, &link) < 0)
 		return E_INVAL;
 	n = calloc(1, sizeof(*n));
@@ -396,15 +468,27 @@ int stack_netif_add(struct stack *s, struct mac mac, struct addr address, uint8_
 		log_fatal("out of memory");
 	n->index = s->netif_count;
 	n->mac = mac;
-	n->address = address;
-	n->prefix_len = prefix_len;
 	random_bytes(&s->random, key.bytes, sizeof(key.bytes));
-	arp_init(&n->arp, mac, address, &key);
+	neighbours_init(&n->neighbours, mac, s->forwarding, &key);
 	s->netifs[s->netif_count++] = n;
-	netif_lwip_add(s, &n->lwip, &address, prefix_len);
-	if (prefix_len < 31) /* RFC 3021: the last address of a /31 is a host's */
-		n->lwip.flags |= NETIF_FLAG_BROADCAST;
+	netif_lwip_add(s, &n->lwip);
+	netif_address_put(n, &address, prefix_len);
 	return (int)n->index;
+}
+
+int stack_address_add(struct stack *s, int netif, struct addr address, uint8_t prefix_len)
+{
+	struct stack_netif *n;
+	struct route link = {.prefix = address, .prefix_len = prefix_len, .netif = netif};
+	assert(netif >= 0 && (unsigned)netif < s->netif_count);
+	n = s->netifs[netif];
+	if (n->addresses[address.family == 6].family)
+		return E_EXISTS;
+	if (route_add(&s->routes, &link) < 0)
+		return E_INVAL;
+	stack_enter_untimed(s);
+	netif_address_put(n, &address, prefix_len);
+	return 0;
 }
 
 void stack_address_proxy(struct stack *s, int netif, struct addr address)
@@ -419,11 +503,10 @@ void stack_address_proxy(struct stack *s, int netif, struct addr address)
 int stack_vip_add(struct stack *s, struct addr vip, int netif, struct addr next_hop)
 {
 	struct stack_vip *v;
-	if (vip.family != 4)
-		return E_UNSUPPORTED;
 	if (stack_address_local(s, &vip))
 		return E_EXISTS;
-	if (netif < 0 || (unsigned)netif >= s->netif_count || (next_hop.family && next_hop.family != vip.family))
+	if (!vip.family || netif < 0 || (unsigned)netif >= s->netif_count ||
+	    (next_hop.family && next_hop.family != vip.family))
 		return E_INVAL;
 	if (s->vip_count == STACK_VIPS_MAX)
 		return E_FULL;
@@ -434,7 +517,8 @@ int stack_vip_add(struct stack *s, struct addr vip, int netif, struct addr next_
 	v->netif = netif;
 	v->next_hop = next_hop;
 	s->vips[s->vip_count++] = v;
-	netif_lwip_add(s, &v->lwip, &vip, 32);
+	netif_lwip_add(s, &v->lwip);
+	netif_lwip_address(&v->lwip, &vip, (uint8_t)(8 * addr_len(&vip)));
 	return 0;
 }
 
@@ -446,16 +530,15 @@ int stack_route_add(struct stack *s, struct addr prefix, uint8_t prefix_len, int
 	return route_add(&s->routes, &r);
 }
 
-/* lwIP's ip4_route: only which interface; the neighbour is chosen on the way out. What has no route but may leave from
- * a VIP by its own next hop goes to a VIP's interface. */
-struct netif *stack_route_lwip(struct stack *s, const ip4_addr_t *dst)
+/* lwIP's ip4_route and ip6_route: only which interface; the neighbour is chosen on the way out. What has no route but
+ * may leave from a VIP by its own next hop goes to a VIP's interface. */
+struct netif *stack_route_lwip(struct stack *s, const struct addr *dst)
 {
-	struct addr a = packet_addr4((const uint8_t *)&dst->addr);
-	const struct route *r = route_find(&s->routes, &a);
+	const struct route *r = route_find(&s->routes, dst);
 	if (r)
 		return &s->netifs[r->netif]->lwip;
 	for (unsigned i = 0; i < s->vip_count; i++)
-		if (s->vips[i]->next_hop.family)
+		if (s->vips[i]->next_hop.family == dst->family)
 			return &s->vips[i]->lwip;
 	return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Offsets and fields of Ethernet, IPv4 and TCP headers as they lie in a packet. Inline accessors only; used by the
- * files of stack/ that work below lwIP. */
+/* Offsets and fields of Ethernet, IPv4, IPv6, ICMPv6 and TCP headers as they lie in a packet. Inline accessors only;
+ * used by the files of stack/ that work below lwIP. */
 #ifndef BATON_STACK_PACKET_H
 #define BATON_STACK_PACKET_H
 
@@ -13,6 +13,7 @@
 #define ETHERNET_AT_TYPE    12U
 #define ETHERNET_TYPE_IP4   0x0800U
 #define ETHERNET_TYPE_ARP   0x0806U
+#define ETHERNET_TYPE_IP6   0x86ddU
 
 #define IP4_HEADER_MIN  20U
 #define IP4_AT_LENGTH   2U
@@ -23,6 +24,26 @@
 #define IP4_AT_CHECKSUM 10U
 #define IP4_AT_SRC      12U
 #define IP4_AT_DST      16U
+
+#define IP6_HEADER_LEN 40U
+#define IP6_AT_LENGTH  4U /* of what follows the header */
+#define IP6_AT_NEXT    6U
+#define IP6_AT_HOPS    7U
+#define IP6_AT_SRC     8U
+#define IP6_AT_DST     24U
+
+#define IP6_NEXT_OPTIONS_HOP 0U /* extension headers (RFC 8200 4) */
+#define IP6_NEXT_ROUTING     43U
+#define IP6_NEXT_FRAGMENT    44U
+#define IP6_NEXT_ICMP        58U
+#define IP6_NEXT_OPTIONS_DST 60U
+
+#define ICMP6_AT_TYPE        0U
+#define ICMP6_AT_CODE        1U
+#define ICMP6_AT_CHECKSUM    2U
+#define ICMP6_TYPE_ECHO      128U
+#define ICMP6_TYPE_SOLICIT   135U /* neighbour solicitation */
+#define ICMP6_TYPE_ADVERTISE 136U /* neighbour advertisement */
 
 #define TCP_HEADER_MIN  20U
 #define TCP_AT_SEQ      4U
@@ -53,6 +74,17 @@ static inline struct addr packet_addr4(const uint8_t *p)
 	struct addr a = {.family = 4};
 	memcpy(a.bytes, p, 4);
 	return a;
+}
+
+/* Of an IPv4 or IPv6 header, as its version says. */
+static inline struct addr packet_src(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 6 ? addr_from_bytes(6, ip + IP6_AT_SRC) : packet_addr4(ip + IP4_AT_SRC);
+}
+
+static inline struct addr packet_dst(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 6 ? addr_from_bytes(6, ip + IP6_AT_DST) : packet_addr4(ip + IP4_AT_DST);
 }
 
 static inline uint32_t ip4_header_len(const uint8_t *ip)

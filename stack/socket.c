@@ -20,13 +20,18 @@ static err_t sock_lwip_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
+static u8_t sock_lwip_type(const struct addr *a)
+{
+	return a->family == 6 ? IPADDR_TYPE_V6 : a->family == 4 ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY;
+}
+
 struct sock *sock_listen(struct stack *s, struct addr address, uint16_t port, void *user)
 {
 	const struct stack_vip *vip = stack_vip_find(s, &address);
 	struct tcp_pcb *pcb;
 	struct sock *k;
 	stack_enter_untimed(s);
-	if (address.family == 6 || (address.family && !stack_address_local(s, &address)))
+	if (address.family && !stack_address_local(s, &address))
 		return NULL;
 	for (struct tcp_pcb_listen *l = tcp_listen_pcbs.listen_pcbs; l; l = l->next)
 		if (addr_equal(&((struct sock *)l->callback_arg)->tuple.local, &address) && l->local_port == port)
@@ -37,7 +42,7 @@ struct sock *sock_listen(struct stack *s, struct addr address, uint16_t port, vo
 	k->user = user;
 	k->tuple.local = address;
 	k->tuple.local_port = port;
-	pcb = tcp_new_ip_type(address.family ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY);
+	pcb = tcp_new_ip_type(sock_lwip_type(&address));
 	/* by hand and not by tcp_bind, which asks every connection whether it has the port */
 	pcb->local_port = port;
 	stack_addr_to_lwip(&address, &pcb->local_ip);
@@ -106,14 +111,14 @@ struct sock *sock_connect(struct stack *s, struct addr address, uint16_t port, v
 	ip_addr_t remote;
 	uint16_t local_port;
 	stack_enter(s, now);
-	if (address.family != 4 || (!route_find(&s->routes, &address) && !stack_address_local(s, &address)))
+	if (!address.family || (!route_find(&s->routes, &address) && !stack_address_local(s, &address)))
 		return NULL;
 	local_port = sock_port_choose(s, &address, port);
 	k = local_port ? sock_new(s, SOCK_STATE_CONNECT) : NULL;
 	if (!k)
 		return NULL;
 	k->user = user;
-	pcb = tcp_new_ip_type(IPADDR_TYPE_V4);
+	pcb = tcp_new_ip_type(sock_lwip_type(&address));
 	pcb->local_port = local_port;
 	k->tuple = (struct tuple){.remote = address, .remote_port = port, .local_port = local_port};
 	sock_attach(k, pcb);

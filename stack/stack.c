@@ -34,7 +34,7 @@ void stack_leave(struct stack *s)
 {
 	struct buf *b;
 	for (unsigned i = 0; i < STACK_LOOPBACK_MAX && (b = buf_queue_get(&s->loopback)); i++) {
-		struct addr dst = packet_addr4(b->data + IP4_AT_DST);
+		struct addr dst = packet_dst(b->data);
 		struct stack_vip *vip = stack_vip_find(s, &dst);
 		stack_enter(s, s->now);
 		stack_lwip_input(s, vip ? &vip->lwip : &s->netifs[0]->lwip, b);
@@ -127,7 +127,7 @@ void stack_free(struct stack *s)
 	buf_queue_clear(&s->output);
 	buf_queue_clear(&s->loopback);
 	for (unsigned i = 0; i < s->netif_count; i++) {
-		arp_fini(&s->netifs[i]->arp);
+		neighbours_fini(&s->netifs[i]->neighbours);
 		free(s->netifs[i]);
 	}
 	for (unsigned i = 0; i < s->vip_count; i++)
@@ -158,5 +158,5 @@ void stack_holdings(struct stack *s, struct stack_holdings *out)
 				       .sockets = s->sock_count,
 				       .frames = s->output.count + s->loopback.count};
 	for (unsigned i = 0; i < s->netif_count; i++)
-		out->frames += s->netifs[i]->arp.queued;
+		out->frames += s->netifs[i]->neighbours.queued;
 }

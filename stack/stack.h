@@ -36,9 +36,11 @@ struct stack_config {
 
 /* Counters; drops are by reason. */
 enum stack_drop {
-	STACK_DROP_FRAME,     /* not Ethernet we understand (IPv6 for now), not for our address, or cut short */
+	STACK_DROP_FRAME,     /* not Ethernet we understand, not for our address, or cut short */
+	STACK_DROP_DISCOVERY, /* an ARP or neighbour discovery message: malformed, or with an address of ours */
 	STACK_DROP_HEADER,    /* bad IP header or its checksum, or an impossible source */
-	STACK_DROP_PROTOCOL,  /* to us, but neither TCP nor ICMP nor UDP */
+	STACK_DROP_PROTOCOL,  /* to us, but neither TCP nor ICMP nor UDP; of ICMPv6, no echo request */
+	STACK_DROP_EXTENSION, /* to us, an IPv6 fragment, or with extension headers that are not understood */
 	STACK_DROP_NEIGHBOUR, /* next hop did not answer, or a queue to it was full */
 	STACK_DROP_ROUTE,     /* no route, or not ours and not forwarding */
 	STACK_DROP_OPTION,    /* a segment's header or options were malformed beyond repair, or its flags impossible */
@@ -67,17 +69,21 @@ struct stack *stack_new(const struct stack_config *config, nstime now);
 /* Frees the instance with all sockets, pcbs, pbufs and queued frames, silently (no FIN, no RST). NULL is allowed. */
 void stack_free(struct stack *s);
 
-/* Adds an Ethernet interface that is up, with RFC 826 ARP. Returns its index, counted from 0, or E_FULL, E_INVAL, and
- * E_UNSUPPORTED for IPv6 (for now). */
+/* Adds an Ethernet interface that is up, with ARP (RFC 826) and neighbour discovery (RFC 4861). The address is IPv4 or
+ * IPv6. Returns its index, counted from 0, or E_FULL, E_INVAL. */
 int stack_netif_add(struct stack *s, struct mac mac, struct addr address, uint8_t prefix_len);
 
-/* One more address that the interface answers ARP for, and nothing more (a tunnel address, a VIP at its owner). Packets
- * to it are not handed to lwIP unless it is also a VIP. */
+/* Gives an interface an address of the other family too. 0, or E_EXISTS (it has one of that family), E_FULL, E_INVAL.
+ */
+int stack_address_add(struct stack *s, int netif, struct addr address, uint8_t prefix_len);
+
+/* One more address that the interface answers requests of neighbours for, and nothing more (a tunnel address, a VIP at
+ * its owner). Packets to it are not handed to lwIP unless it is also a VIP. */
 void stack_address_proxy(struct stack *s, int netif, struct addr address);
 
-/* Makes `vip` an address of this stack without answering ARP for it: a second lwIP interface, VIP/32. Packets that the
- * stack sends from the VIP leave by `netif` to `next_hop` (family 0: by the routing table). 0, or E_EXISTS, E_FULL,
- * E_INVAL, E_UNSUPPORTED (IPv6 for now). */
+/* Makes `vip` an address of this stack without answering neighbours for it: a second lwIP interface, of the VIP alone.
+ * Packets that the stack sends from the VIP leave by `netif` to `next_hop` (family 0: by the routing table). 0, or
+ * E_EXISTS, E_FULL, E_INVAL. */
 int stack_vip_add(struct stack *s, struct addr vip, int netif, struct addr next_hop);
 
 /* Adds a route; prefix_len 0 is a default route. next_hop of family 0: on-link. Longest prefix wins. 0,

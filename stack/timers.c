@@ -255,14 +255,14 @@ nstime stack_expiry(const struct stack *s)
 {
 	nstime at = nstime_min(nstime_min(s->slow_at, s->fast_at), s->reass_at);
 	for (unsigned i = 0; i < s->netif_count; i++)
-		at = nstime_min(at, arp_expiry(&s->netifs[i]->arp));
+		at = nstime_min(at, neighbours_expiry(&s->netifs[i]->neighbours));
 	return at;
 }
 
 void stack_expire(struct stack *s, nstime now)
 {
 	s->now = now;
-	stack_arp_expire(s, now);
+	stack_neighbours_expire(s, now);
 	if (now < s->fast_at && now < s->slow_at && now < s->reass_at)
 		return;
 	stack_enter(s, now);

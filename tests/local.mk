@@ -45,6 +45,7 @@ UNIT_TESTS = \
 	tests/unit/test_seal \
 	tests/unit/test_segment \
 	tests/unit/test_stack_enemy \
+	tests/unit/test_stack_ip6 \
 	tests/unit/test_stack_net \
 	tests/unit/test_stack_packets \
 	tests/unit/test_stack_socket \

@@ -42,13 +42,19 @@ static inline struct addr wire_addr(unsigned host)
 	return addr_v4(0x0a000000U + host);
 }
 
-/* A stack on the wire: 10.0.0.HOST/24, HOST = place + 1. */
+static inline struct addr wire_addr6(unsigned host)
+{
+	return (struct addr){.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)host}};
+}
+
+/* A stack on the wire: 10.0.0.HOST/24 and 2001:db8::HOST/64, HOST = place + 1. */
 static inline struct stack *wire_add(struct wire *w, const char *name, bool forwarding)
 {
 	struct stack_config config = {.name = name, .seed = 1, .forwarding = forwarding};
 	struct stack *s = stack_new(&config, w->now);
 	w->netifs[w->count] = stack_netif_add(s, wire_mac(w->count + 1), wire_addr(w->count + 1), 24);
 	ck_assert_int_eq(w->netifs[w->count], 0);
+	ck_assert_int_eq(stack_address_add(s, 0, wire_addr6(w->count + 1), 64), 0);
 	w->stacks[w->count++] = s;
 	return s;
 }

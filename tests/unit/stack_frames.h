@@ -69,6 +69,27 @@ static inline struct buf *frame_ip(unsigned to, struct addr src, struct addr dst
 	return b;
 }
 
+/* An IPv6 packet with `len` bytes behind its header, the first of them a header of kind `next`. */
+static inline struct buf *frame_ip6(unsigned to, struct addr src, struct addr dst, uint8_t next, const void *payload,
+				    size_t len)
+{
+	struct buf *b = buf_alloc((uint32_t)(54 + len));
+	uint8_t *ip = b->data + 14;
+	b->len = (uint32_t)(54 + len);
+	memset(b->data, 0, 54);
+	memcpy(b->data, wire_mac(to).bytes, 6);
+	memcpy(b->data + 6, wire_mac(9).bytes, 6);
+	packet_u16_put(b->data + 12, ETHERNET_TYPE_IP6);
+	ip[0] = 0x60;
+	packet_u16_put(ip + IP6_AT_LENGTH, (uint16_t)len);
+	ip[IP6_AT_NEXT] = next;
+	ip[IP6_AT_HOPS] = 64;
+	memcpy(ip + IP6_AT_SRC, src.bytes, 16);
+	memcpy(ip + IP6_AT_DST, dst.bytes, 16);
+	memcpy(ip + 40, payload, len);
+	return b;
+}
+
 struct segment {
 	uint16_t src_port, dst_port;
 	uint32_t seq, ack;
@@ -80,15 +101,16 @@ struct segment {
 	size_t text_len;
 };
 
-/* Sum of pseudo header and segment, as it stands. */
-static inline uint16_t frame_tcp_sum(const uint8_t *src, const uint8_t *dst, const uint8_t *tcp, size_t len)
+/* Sum of pseudo header and what it covers, as it stands, of either family. */
+static inline uint16_t frame_sum(const struct addr *src, const struct addr *dst, uint8_t protocol, const uint8_t *bytes,
+				 size_t len)
 {
-	uint8_t pseudo[12] = {0};
-	memcpy(pseudo, src, 4);
-	memcpy(pseudo + 4, dst, 4);
-	pseudo[9] = 6;
-	packet_u16_put(pseudo + 10, (uint16_t)len);
-	return checksum_add(checksum_sum(pseudo, 12), checksum_sum(tcp, len));
+	uint8_t pseudo[40] = {0}, *rest = pseudo + 2 * addr_len(src);
+	memcpy(pseudo, src->bytes, addr_len(src));
+	memcpy(pseudo + addr_len(src), dst->bytes, addr_len(dst));
+	packet_u16_put(rest, protocol); /* (a sum does not care where in the pseudo header) */
+	packet_u16_put(rest + 2, (uint16_t)len);
+	return checksum_add(checksum_sum(pseudo, sizeof(pseudo)), checksum_sum(bytes, len));
 }
 
 /* Writes the segment into `tcp` (large enough), checksum and all; returns its length. */
@@ -108,7 +130,7 @@ static inline size_t frame_tcp_write(uint8_t *tcp, struct addr src, struct addr 
 		memcpy(tcp + 20, s->options, s->options_len);
 	if (s->text_len)
 		memcpy(tcp + header, s->text, s->text_len);
-	sum = (uint16_t)~frame_tcp_sum(src.bytes, dst.bytes, tcp, len);
+	sum = (uint16_t)~frame_sum(&src, &dst, 6, tcp, len);
 	memcpy(tcp + TCP_AT_CHECKSUM, &sum, 2);
 	return len;
 }
@@ -117,23 +139,45 @@ static inline struct buf *frame_tcp(unsigned to, struct addr src, struct addr ds
 {
 	uint8_t tcp[1500];
 	size_t len = frame_tcp_write(tcp, src, dst, s);
-	return frame_ip(to, src, dst, 6, 0, tcp, len);
+	return src.family == 6 ? frame_ip6(to, src, dst, 6, tcp, len) : frame_ip(to, src, dst, 6, 0, tcp, len);
 }
 
-/* Every packet that a stack sends has good checksums. */
+/* A neighbour solicitation (135) or advertisement (136) from HOST's Ethernet address, which is in its option, to the
+ * Ethernet address of host 1; `flags` are an advertisement's. */
+static inline struct buf *frame_nd(uint8_t type, unsigned host, struct addr src, struct addr dst, struct addr target,
+				   uint8_t flags)
+{
+	uint8_t icmp[32] = {type, [4] = flags, [24] = (uint8_t)(type - 134), [25] = 1};
+	uint16_t sum;
+	memcpy(icmp + 8, target.bytes, 16);
+	memcpy(icmp + 26, wire_mac(host).bytes, 6);
+	sum = (uint16_t)~frame_sum(&src, &dst, 58, icmp, sizeof(icmp));
+	memcpy(icmp + 2, &sum, 2);
+	struct buf *b = frame_ip6(1, src, dst, 58, icmp, sizeof(icmp));
+	b->data[14 + IP6_AT_HOPS] = 255;
+	memcpy(b->data + 6, wire_mac(host).bytes, 6);
+	return b;
+}
+
+/* Every packet that a stack sends has good checksums. (Each ck_assert writes to a file, and this runs often.) */
 static inline void frame_verify(const struct buf *b)
 {
 	const uint8_t *ip = b->data + 14;
-	if (packet_u16(b->data + 12) != ETHERNET_TYPE_IP4)
+	uint32_t header = packet_u16(b->data + 12) == ETHERNET_TYPE_IP6 ? 40 : 20;
+	if (packet_u16(b->data + 12) == ETHERNET_TYPE_ARP)
 		return;
-	/* (each ck_assert writes to a file, and this runs often) */
-	if (packet_u16(ip + IP4_AT_LENGTH) != b->len - 14)
+	const struct addr src = packet_src(ip), dst = packet_dst(ip);
+	const uint8_t protocol = ip[header == 40 ? IP6_AT_NEXT : IP4_AT_PROTOCOL];
+	if (header == 40 ? 54U + packet_u16(ip + IP6_AT_LENGTH) != b->len
+			 : packet_u16(ip + IP4_AT_LENGTH) != b->len - 14)
 		ck_abort_msg("an IP packet's length is wrong");
-	if (checksum_sum(ip, ip4_header_len(ip)) != 0xffff)
+	if (header == 20 && checksum_sum(ip, ip4_header_len(ip)) != 0xffff)
 		ck_abort_msg("an IP header's checksum is wrong");
-	if (ip[IP4_AT_PROTOCOL] == 6 && !(packet_u16(ip + IP4_AT_FRAGMENT) & 0x3fff) &&
-	    frame_tcp_sum(ip + 12, ip + 16, ip + 20, b->len - 34) != 0xffff)
-		ck_abort_msg("a TCP segment's checksum is wrong");
+	if (header == 20 && (packet_u16(ip + IP4_AT_FRAGMENT) & 0x3fff))
+		return;
+	if ((protocol == 6 || protocol == 58) &&
+	    frame_sum(&src, &dst, protocol, ip + header, b->len - 14 - header) != 0xffff)
+		ck_abort_msg("the checksum of protocol %u is wrong", protocol);
 }
 
 #endif

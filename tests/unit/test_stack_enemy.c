@@ -6,7 +6,31 @@
 #include "tests/unit/stack_frames.h"
 
 #define PORT  80
-#define ENEMY 9 /* 10.0.0.9; answers nothing by itself */
+#define ENEMY 9 /* 10.0.0.9 or 2001:db8::9; answers nothing by itself */
+
+static uint8_t family; /* over which everything below is done */
+
+static struct addr host(unsigned number)
+{
+	return family == 6 ? wire_addr6(number) : wire_addr(number);
+}
+
+static uint32_t tcp_at(void)
+{
+	return family == 6 ? 54 : 34;
+}
+
+static uint32_t mss(void)
+{
+	return 1514 - tcp_at() - 20;
+}
+
+/* A packet of the enemy's, to the server. */
+static struct buf *enemy_packet(uint8_t protocol, const void *payload, size_t len)
+{
+	return family == 6 ? frame_ip6(1, host(ENEMY), host(1), protocol, payload, len)
+			   : frame_ip(1, host(ENEMY), host(1), protocol, 0, payload, len);
+}
 
 /* A server, and an enemy's connection to it. */
 struct attack {
@@ -29,14 +53,14 @@ static void attack_collect(struct attack *a)
 	struct buf *b;
 	int netif;
 	while ((b = stack_output(a->s, &netif))) {
-		const uint8_t *tcp = b->data + 34;
+		const uint8_t *tcp = b->data + tcp_at();
 		uint32_t header, seq, at;
 		size_t len;
 		frame_verify(b);
-		if (b->data[13] == 0 && b->data[23] == 6) {
+		if (b->data[13] != 6 && b->data[family == 6 ? 20 : 23] == 6) {
 			header = tcp_header_len(tcp);
 			seq = packet_u32(tcp + TCP_AT_SEQ);
-			len = b->len - 34 - header;
+			len = b->len - tcp_at() - header;
 			a->frames++;
 			a->resets += !!(tcp[TCP_AT_FLAGS] & RST);
 			if (tcp[TCP_AT_FLAGS] & SYN)
@@ -74,7 +98,7 @@ static void attack_send(struct attack *a, uint8_t flags, uint16_t window, const 
 			    .options_len = options_len,
 			    .text = text,
 			    .text_len = strlen(text)};
-	attack_frame(a, frame_tcp(1, wire_addr(ENEMY), wire_addr(1), &g));
+	attack_frame(a, frame_tcp(1, host(ENEMY), host(1), &g));
 	a->seq += (uint32_t)strlen(text) + !!(flags & (SYN | FIN));
 }
 
@@ -95,7 +119,8 @@ static void attack_init(struct attack *a)
 	wire_init(&a->w);
 	a->s = wire_add(&a->w, "server", false);
 	a->listener = sock_listen(a->s, (struct addr){0}, PORT, NULL);
-	attack_frame(a, frame_arp(1, ENEMY, wire_addr(ENEMY), wire_addr(1), true));
+	attack_frame(a, family == 6 ? frame_nd(135, ENEMY, host(ENEMY), host(1), host(1), 0)
+				    : frame_arp(1, ENEMY, host(ENEMY), host(1), true));
 }
 
 /* The handshake with these windows in SYN and ACK. */
@@ -288,19 +313,20 @@ START_TEST(bad_offset)
 {
 	struct attack a;
 	struct segment g = {.src_port = 4000, .dst_port = PORT, .flags = ACK};
+	const struct addr enemy = host(ENEMY), us = host(1);
 	uint8_t tcp[64];
 	attack_connect(&a, 1000, 1000);
 	for (unsigned offset = 0; offset < 16; offset++) {
-		size_t len = frame_tcp_write(tcp, wire_addr(ENEMY), wire_addr(1), &g);
+		size_t len = frame_tcp_write(tcp, host(ENEMY), host(1), &g);
 		uint16_t sum;
 		tcp[12] = (uint8_t)(offset << 4);
 		memset(tcp + 16, 0, 2);
-		sum = (uint16_t)~frame_tcp_sum(wire_addr(ENEMY).bytes, wire_addr(1).bytes, tcp, len);
+		sum = (uint16_t)~frame_sum(&enemy, &us, 6, tcp, len);
 		memcpy(tcp + 16, &sum, 2);
-		attack_frame(&a, frame_ip(1, wire_addr(ENEMY), wire_addr(1), 6, 0, tcp, len));
+		attack_frame(&a, enemy_packet(6, tcp, len));
 	}
 	for (size_t len = 0; len < 20; len++)
-		attack_frame(&a, frame_ip(1, wire_addr(ENEMY), wire_addr(1), 6, 0, tcp, len));
+		attack_frame(&a, enemy_packet(6, tcp, len));
 	ck_assert_uint_eq(dropped(&a)[STACK_DROP_OPTION], 15 + 20);
 	wire_fini(&a.w);
 }
@@ -460,8 +486,8 @@ START_TEST(retransmission_held_back)
 {
 	struct attack a;
 	attack_connect(&a, 10000, 10000);
-	ck_assert_int_eq(attack_server_writes(&a, 3 * 1460), 3 * 1460);
-	ck_assert_uint_eq(a.text_len, 3 * 1460);
+	ck_assert_int_eq(attack_server_writes(&a, 3 * mss()), 3 * mss());
+	ck_assert_uint_eq(a.text_len, 3 * mss());
 	attack_send(&a, ACK, 10, NULL, 0, "x");
 	attack_send(&a, ACK, 10, NULL, 0, "x");
 	for (unsigned i = 0; i < 5; i++)
@@ -472,15 +498,15 @@ START_TEST(retransmission_held_back)
 	attack_pass(&a, 10 * NSTIME_S);
 	attack_send(&a, ACK, 10000, NULL, 0, "");
 	attack_pass(&a, 30 * NSTIME_S);
-	a.ack += 3 * 1460;
+	a.ack += 3 * mss();
 	attack_send(&a, ACK, 10000, NULL, 0, "");
 	attack_pass(&a, 30 * NSTIME_S);
 	ck_assert(a.fin);
-	ck_assert_uint_eq(a.fin_seq, a.base + 3 * 1460 + (_i ? 0 : 3));
-	for (size_t i = 0; i < 3 * 1460; i++)
+	ck_assert_uint_eq(a.fin_seq, a.base + 3 * mss() + (_i ? 0 : 3));
+	for (size_t i = 0; i < 3 * mss(); i++)
 		if (a.text[i] != wire_byte(i))
 			ck_abort_msg("byte %zu is wrong", i);
-	ck_assert(_i || !memcmp(a.text + 3 * 1460, "new", 3));
+	ck_assert(_i || !memcmp(a.text + 3 * mss(), "new", 3));
 	wire_fini(&a.w);
 }
 END_TEST
@@ -491,7 +517,7 @@ START_TEST(spoofed_source)
 	struct attack a;
 	struct segment g = {.src_port = 1, .dst_port = PORT, .flags = SYN, .window = 100};
 	attack_connect(&a, 1000, 1000);
-	attack_frame(&a, frame_tcp(1, wire_addr(1), wire_addr(1), &g));
+	attack_frame(&a, frame_tcp(1, host(1), host(1), &g));
 	ck_assert_uint_eq(dropped(&a)[STACK_DROP_HEADER], 1);
 	wire_fini(&a.w);
 }
@@ -558,24 +584,67 @@ static struct buf *fuzz_segment(struct attack *a, struct random_stream *r)
 		for (size_t i = 0; i + 4 <= g.options_len && random_below(r, 4); i += 4)
 			memcpy(options + i, random_below(r, 2) ? "\2\4\0\144" : "\1\3\3\10", 4);
 	}
-	return frame_tcp(1, wire_addr(ENEMY), wire_addr(1), &g);
+	return frame_tcp(1, host(ENEMY), host(1), &g);
+}
+
+/* Lengths that fit again, and sums. */
+static void fuzz_mend(struct buf *b, struct random_stream *r)
+{
+	uint8_t *ip = b->data + 14;
+	ip[0] = (uint8_t)(16U * (family == 6 ? 6 : 4) + (random_below(r, 4) ? 5 : random_below(r, 16)));
+	if (random_below(r, 2))
+		packet_u16_put(ip + (family == 6 ? IP6_AT_LENGTH : IP4_AT_LENGTH),
+			       (uint16_t)(b->len - (family == 6 ? 54 : 14)));
+	if (family == 4 && ip4_header_len(ip) <= b->len - 14)
+		frame_ip_sum(ip);
 }
 
 static void fuzz_damage(struct buf *b, struct random_stream *r)
 {
-	uint8_t *ip = b->data + 14;
 	for (uint64_t i = random_below(r, 4); i; i--)
 		b->data[random_below(r, b->len)] = (uint8_t)random_u32(r);
 	if (random_below(r, 4) == 0)
 		b->len = (uint32_t)random_below(r, b->len) + 1;
 	memcpy(b->data, wire_mac(1).bytes, 6);
-	if (b->len >= 34 && random_below(r, 2)) {
-		ip[0] = (uint8_t)(random_below(r, 4) ? 0x45 : 0x40 + random_below(r, 16));
-		if (random_below(r, 2))
-			packet_u16_put(ip + IP4_AT_LENGTH, (uint16_t)(b->len - 14));
-		if (ip4_header_len(ip) <= b->len - 14)
-			frame_ip_sum(ip);
+	if (b->len >= tcp_at() && random_below(r, 2))
+		fuzz_mend(b, r);
+}
+
+/* A chain of IPv6 extension headers, some of them sound, before a segment or none. */
+static struct buf *fuzz_extensions(struct attack *a, struct random_stream *r)
+{
+	static const uint8_t kinds[] = {0, 60, 60, 43, 44, 58, 6, 59};
+	struct buf *segment = fuzz_segment(a, r), *b;
+	uint8_t bytes[1600], next = kinds[random_below(r, sizeof(kinds))];
+	size_t len = 0;
+	for (uint64_t i = random_below(r, 12); i; i--, len += 8) {
+		random_bytes(r, bytes + len, 8);
+		bytes[len] = i == 1 ? 6 : kinds[random_below(r, sizeof(kinds))];
+		bytes[len + 1] = random_below(r, 4) ? 0 : (uint8_t)random_below(r, 4);
+		if (random_below(r, 4))
+			memcpy(bytes + len + 2, "\1\4\0\0\0\0", 6);
 	}
+	if (len && random_below(r, 2))
+		next = 60;
+	memcpy(bytes + len, segment->data + tcp_at(), segment->len - tcp_at());
+	len += segment->len - tcp_at();
+	buf_free(segment);
+	b = frame_ip6(1, host(ENEMY), host(1), len ? next : 6, bytes, len > 1460 ? 1460 : len);
+	return b;
+}
+
+/* Requests and replies of neighbours about themselves, us and others. */
+static struct buf *fuzz_neighbour(struct random_stream *r)
+{
+	unsigned who = (unsigned)random_below(r, 200), whom = (unsigned)random_below(r, 3);
+	struct buf *b;
+	if (family == 4)
+		return frame_arp((unsigned)random_below(r, 4), ENEMY, host(who), host(whom), random_below(r, 2));
+	b = frame_nd((uint8_t)(133 + random_below(r, 5)), ENEMY, host(who), random_below(r, 4) ? host(1) : host(whom),
+		     host(random_below(r, 2) ? whom : who), (uint8_t)random_u32(r));
+	if (random_below(r, 4) == 0)
+		b->data[14 + IP6_AT_HOPS] = 64;
+	return b;
 }
 
 static struct buf *fuzz_frame(struct attack *a, struct random_stream *r)
@@ -585,17 +654,21 @@ static struct buf *fuzz_frame(struct attack *a, struct random_stream *r)
 	switch (random_below(r, 8)) {
 	case 0:
 		random_bytes(r, junk, sizeof(junk));
-		return frame_ip(1, wire_addr(ENEMY), wire_addr(1), (uint8_t)random_below(r, 20),
+		if (family == 6)
+			return frame_ip6(1, host(ENEMY), host(1), (uint8_t)random_below(r, 64), junk,
+					 random_below(r, 1460));
+		return frame_ip(1, host(ENEMY), host(1), (uint8_t)random_below(r, 20),
 				(uint16_t)(random_below(r, 2) ? random_u32(r) : 0), junk,
 				random_below(r, sizeof(junk)));
-	case 1: /* fragments that may belong together */
-		random_bytes(r, junk, sizeof(junk));
-		return frame_ip(1, wire_addr(ENEMY), wire_addr(1), 6,
+	case 1:
+		if (family == 6)
+			return fuzz_extensions(a, r);
+		random_bytes(r, junk, sizeof(junk)); /* fragments that may belong together */
+		return frame_ip(1, host(ENEMY), host(1), 6,
 				(uint16_t)(random_below(r, 8) | (random_below(r, 3) ? 0x2000 : 0)), junk,
 				8 * random_below(r, 6) + (random_below(r, 3) ? 0 : random_below(r, 8)));
 	case 2:
-		b = frame_arp((unsigned)random_below(r, 4), ENEMY, wire_addr((unsigned)random_below(r, 200)),
-			      wire_addr((unsigned)random_below(r, 3)), random_below(r, 2));
+		b = fuzz_neighbour(r);
 		if (random_below(r, 2))
 			fuzz_damage(b, r);
 		return b;
@@ -658,11 +731,21 @@ START_TEST(fuzz)
 }
 END_TEST
 
-int main(void)
+static void over_ip4(void)
 {
-	Suite *suite = suite_create("stack_enemy");
-	TCase *tc = tcase_create("enemy");
+	family = 4;
+}
+
+static void over_ip6(void)
+{
+	family = 6;
+}
+
+static TCase *enemy_case(const char *name, void (*setup)(void))
+{
+	TCase *tc = tcase_create(name);
 	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, mss_outside_syn);
 	tcase_add_test(tc, window_scale_outside_syn);
 	tcase_add_test(tc, second_syn);
@@ -672,7 +755,6 @@ int main(void)
 	tcase_add_test(tc, split_of_acknowledged);
 	tcase_add_test(tc, malformed_options);
 	tcase_add_test(tc, bad_offset);
-	tcase_add_test(tc, fragmented_options);
 	tcase_add_test(tc, out_of_order_flood);
 	tcase_add_test(tc, tiny_segments);
 	tcase_add_test(tc, tiny_mss);
@@ -682,7 +764,17 @@ int main(void)
 	tcase_add_loop_test(tc, retransmission_held_back, 0, 2);
 	tcase_add_test(tc, spoofed_source);
 	tcase_add_test(tc, time_wait_reuse);
-	tcase_add_loop_test(tc, fuzz, 0, 4);
-	suite_add_tcase(suite, tc);
+	return tc;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("stack_enemy");
+	TCase *ip4 = enemy_case("over IPv4", over_ip4), *ip6 = enemy_case("over IPv6", over_ip6);
+	tcase_add_test(ip4, fragmented_options);
+	tcase_add_loop_test(ip4, fuzz, 0, 4);
+	tcase_add_loop_test(ip6, fuzz, 0, 2);
+	suite_add_tcase(suite, ip4);
+	suite_add_tcase(suite, ip6);
 	return unit_run(suite);
 }

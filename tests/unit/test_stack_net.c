@@ -485,7 +485,7 @@ START_TEST(bad_frames)
 	b = frame_ip(2, wire_addr(9), wire_addr(1), 17, 0, "x", 1); /* another's Ethernet address */
 	ck_assert_uint_eq(answers(&w, b), 0);
 	b = frame_ip(1, wire_addr(9), wire_addr(1), 17, 0, "x", 1);
-	packet_u16_put(b->data + 12, 0x86dd); /* IPv6 */
+	packet_u16_put(b->data + 12, 0x8100); /* a VLAN's tag */
 	ck_assert_uint_eq(answers(&w, b), 0);
 	b = frame_ip(1, wire_addr(9), wire_addr(1), 17, 0, "x", 1);
 	b->len = 13;
