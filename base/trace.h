@@ -126,6 +126,11 @@ struct trace_sink {
 					       sizeof(struct trace_field));                                            \
 	} while (0)
 
+/* An event's value of this name and kind: NULL, or 0, when it has none. */
+const char *trace_field_text(const struct trace_field *fields, size_t count, const char *name);
+uint64_t trace_field_u64(const struct trace_field *fields, size_t count, const char *name);
+const struct tuple *trace_field_tuple(const struct trace_field *fields, size_t count, const char *name);
+
 /* Static. */
 const char *trace_name(enum trace_event event);
 

@@ -18,7 +18,7 @@ struct run_words {
 	const char *file, *out;
 	const char *sets[SETS_MAX];
 	size_t sets_count;
-	bool seed_given, quiet, save_blobs, help;
+	bool seed_given, quiet, save_blobs, csv, help;
 	uint64_t seed;
 };
 
@@ -35,6 +35,8 @@ static void print_help(void)
 	     "  --set PATH=VALUE   change a value of the file first; may be given often. PATH is made of keys\n"
 	     "                     and list indices, joined by dots; a range's name stands for all its nodes\n"
 	     "  --out DIR          where the files go; out/STEM without it, STEM being FILE's name\n"
+	     "  --csv              also write tables to DIR: nodes.csv, links.csv, rules.csv, flows.csv,\n"
+	     "                     histograms.csv\n"
 	     "  --save-blobs       also write each hand-off's blob to DIR/blobs, for `baton blob`\n"
 	     "  --quiet            print failures only\n"
 	     "  --help             this text\n"
@@ -51,14 +53,12 @@ static void print_help(void)
 /* STATUS_GOOD, or STATUS_USAGE with the mistake printed. */
 static int words_read(struct run_words *w, int argc, char **argv)
 {
-	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-						{"set", required_argument, NULL, 'e'},
-						{"out", required_argument, NULL, 'o'},
-						{"save-blobs", no_argument, NULL, 'b'},
-						{"quiet", no_argument, NULL, 'q'},
-						{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
-	static const char *const names[] = {"seed", "set", "out", "save-blobs", "quiet", "help", NULL};
+	static const struct option options[] = {
+		{"seed", required_argument, NULL, 's'}, {"set", required_argument, NULL, 'e'},
+		{"out", required_argument, NULL, 'o'},  {"csv", no_argument, NULL, 'c'},
+		{"save-blobs", no_argument, NULL, 'b'}, {"quiet", no_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
+	static const char *const names[] = {"seed", "set", "out", "csv", "save-blobs", "quiet", "help", NULL};
 	const char *why;
 	int answer;
 
@@ -79,6 +79,9 @@ static int words_read(struct run_words *w, int argc, char **argv)
 			if (!*optarg)
 				return cli_usage("run", "--out needs a directory");
 			w->out = optarg;
+			break;
+		case 'c':
+			w->csv = true;
 			break;
 		case 'b':
 			w->save_blobs = true;
@@ -138,6 +141,7 @@ static int run_file(const struct scenario *s, const struct run_words *w, const c
 		.seed_given = w->seed_given,
 		.seed = w->seed,
 		.save_blobs = w->save_blobs,
+		.csv = w->csv,
 		.clock = cli_clock,
 		.progress = progress_show,
 		.context = &progress,

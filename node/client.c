@@ -34,6 +34,7 @@ struct client *client_new(struct stack *stack, uint64_t seed, struct trace_sink 
 	c->trace = trace;
 	LIST_INIT(&c->conns);
 	STAILQ_INIT(&c->ended);
+	STAILQ_INIT(&c->connections_ended);
 	return c;
 }
 
@@ -57,11 +58,14 @@ static void conn_free(struct client_conn *conn)
 
 void client_free(struct client *c)
 {
+	struct client_connection story;
 	struct client_conn *conn;
 	struct client_work *w;
 
 	if (!c)
 		return;
+	while (client_connection_next(c, &story))
+		;
 	while ((conn = LIST_FIRST(&c->conns)))
 		conn_free(conn);
 	while ((w = STAILQ_FIRST(&c->ended))) {
@@ -86,6 +90,10 @@ static void work_end(struct client_conn *conn, enum client_failure failure, nsti
 	o->reason = failure_texts[failure];
 	o->bytes_sent = conn->sender.offset;
 	o->ended = now;
+	conn->story.requests++;
+	conn->story.bytes_sent += o->bytes_sent;
+	conn->story.bytes_received += o->bytes_received;
+	conn->story.reason = o->reason;
 	if (failure == CLIENT_COMPLETED)
 		TRACE(c->trace, now, TRACE_REQUEST_DONE, TF_U64("request", o->request), TF_U64("sent", o->bytes_sent),
 		      TF_U64("received", o->bytes_received), TF_U64("duration_ns", now - o->started));
@@ -124,6 +132,36 @@ static void work_begin(struct client_conn *conn, struct client_work *w, nstime n
 	      TF_TEXT("kind", kind_texts[conn->kind]), TF_TUPLE("tuple", &tuple));
 }
 
+static void story_begin(struct client_conn *conn, nstime now)
+{
+	struct tuple own = sock_tuple(conn->sock);
+
+	conn->story = (struct client_connection){
+		.tuple = {.remote = own.local,
+			  .local = own.remote,
+			  .remote_port = own.local_port,
+			  .local_port = own.remote_port},
+		.kind = conn->kind,
+		.opened = now,
+		.reason = "unused",
+	};
+	conn->client->connections_opened++;
+}
+
+static void story_end(struct client_conn *conn, nstime now)
+{
+	struct client_ended *e;
+
+	if (!conn->client->keep_connections)
+		return;
+	e = malloc(sizeof *e);
+	if (!e)
+		log_fatal("out of memory: an ended connection");
+	e->story = conn->story;
+	e->story.closed = now;
+	STAILQ_INSERT_TAIL(&conn->client->connections_ended, e, next);
+}
+
 static void conn_disconnect(struct client_conn *conn, bool abort, nstime now)
 {
 	if (!conn->sock)
@@ -132,6 +170,7 @@ static void conn_disconnect(struct client_conn *conn, bool abort, nstime now)
 		sock_abort(conn->sock, now);
 	else
 		sock_close(conn->sock, now);
+	story_end(conn, now);
 	conn->sock = NULL;
 	conn->connected = conn->shut = false;
 	conn->client->connections--;
@@ -156,6 +195,7 @@ static bool conn_begin(struct client_conn *conn, nstime now)
 			if (conn->keepalive_ms)
 				sock_keepalive(conn->sock, conn->keepalive_ms, conn->keepalive_ms, KEEPALIVE_PROBES);
 			conn->client->connections++;
+			story_begin(conn, now);
 		}
 		work_begin(conn, w, now);
 		return conn->connected;
@@ -201,9 +241,9 @@ static enum client_failure sock_failure(const struct sock *k)
 /* The socket broke, or the server ended an idle connection. What is queued goes on over another. */
 static void conn_broken(struct client_conn *conn, enum client_failure failure, bool abort, nstime now)
 {
-	conn_disconnect(conn, abort, now);
 	if (!STAILQ_EMPTY(&conn->queue))
 		work_end(conn, failure, now);
+	conn_disconnect(conn, abort, now);
 	conn_begin(conn, now);
 }
 
@@ -232,9 +272,11 @@ static bool conn_work(struct client_conn *conn, unsigned ready, nstime now)
 		conn_broken(conn, failure, true, now);
 		return false;
 	}
-	if (!keep_alive || w->last)
-		conn_disconnect(conn, false, now);
+	bool last = w->last;
+
 	work_end(conn, failure, now);
+	if (!keep_alive || last)
+		conn_disconnect(conn, false, now);
 	return conn_begin(conn, now);
 }
 
@@ -333,6 +375,28 @@ bool client_outcome_next(struct client *c, struct client_outcome *out)
 	*out = w->outcome;
 	work_free(w);
 	return true;
+}
+
+void client_connections_keep(struct client *c)
+{
+	c->keep_connections = true;
+}
+
+bool client_connection_next(struct client *c, struct client_connection *out)
+{
+	struct client_ended *e = STAILQ_FIRST(&c->connections_ended);
+
+	if (!e)
+		return false;
+	STAILQ_REMOVE_HEAD(&c->connections_ended, next);
+	*out = e->story;
+	free(e);
+	return true;
+}
+
+uint64_t client_connections_opened(const struct client *c)
+{
+	return c->connections_opened;
 }
 
 uint64_t client_pending(const struct client *c)

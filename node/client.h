@@ -62,7 +62,18 @@ struct client_outcome {
 	uint64_t bytes_received; /* of the body or stream, verified */
 	nstime started;          /* client_start */
 	nstime first_byte;       /* of the reply; NSTIME_NEVER when none came */
+	nstime stall;            /* the longest time between two arrivals of bytes of the reply */
 	nstime ended;
+};
+
+/* What became of one connection, for who asked with client_connections_keep. */
+struct client_connection {
+	struct tuple tuple; /* as the server sees it: remote is the client's */
+	enum client_kind kind;
+	nstime opened, closed;               /* sock_connect; the application gave it up */
+	uint64_t requests;                   /* begun on it */
+	uint64_t bytes_sent, bytes_received; /* of bodies and streams */
+	const char *reason;                  /* how the last request ended: "done", "reset", ...; static text */
 };
 
 struct client;
@@ -79,6 +90,14 @@ uint64_t client_start(struct client *c, const struct client_spec *spec, nstime n
 
 /* The next outcome, in order of ending; false when there is none. */
 bool client_outcome_next(struct client *c, struct client_outcome *out);
+
+/* From now on, connections that end are told by client_connection_next, in order of ending; false when there is none.
+ */
+void client_connections_keep(struct client *c);
+bool client_connection_next(struct client *c, struct client_connection *out);
+
+/* Connections opened so far. */
+uint64_t client_connections_opened(const struct client *c);
 
 /* Work started and without an outcome. */
 uint64_t client_pending(const struct client *c);

@@ -169,8 +169,8 @@ enum client_progress client_http_read(struct client_conn *conn, struct client_wo
 
 		if (eof && !sock_eof(conn->sock))
 			return CLIENT_GOES_ON;
-		if (!eof && w->outcome.first_byte == NSTIME_NEVER)
-			w->outcome.first_byte = now;
+		if (!eof)
+			client_arrival_note(w, now);
 		/* The end of the stream may be the end of a body without length; the parser is told by 0 bytes. */
 		n = http_parser_execute(&conn->parser, &reply_settings, eof ? "" : (const char *)bytes, eof ? 0 : len);
 		if (!eof)

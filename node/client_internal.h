@@ -14,6 +14,7 @@
 struct client_work {
 	STAILQ_ENTRY(client_work) next;
 	struct client_outcome outcome;
+	nstime last_byte;                /* of the reply, so far */
 	struct vec head;                 /* HTTP: all but the last lines; bulk: empty until it begins */
 	uint64_t body_bytes, body_key;   /* what is sent */
 	uint64_t reply_bytes, reply_key; /* HTTP: what is expected */
@@ -35,8 +36,15 @@ struct client_conn {
 	struct sender sender;
 	bool sent, shut; /* the first work's message is queued; the sending side is ended */
 	bool connected;
-	http_parser parser; /* HTTP */
-	bool replied;       /* HTTP: the reply is complete */
+	http_parser parser;             /* HTTP */
+	bool replied;                   /* HTTP: the reply is complete */
+	struct client_connection story; /* of the socket, so far */
+};
+
+/* A connection that ended, until it is told. */
+struct client_ended {
+	STAILQ_ENTRY(client_ended) next;
+	struct client_connection story;
 };
 
 struct client {
@@ -46,7 +54,22 @@ struct client {
 	uint64_t last_request, pending, connections;
 	LIST_HEAD(, client_conn) conns; /* newest first */
 	STAILQ_HEAD(, client_work) ended;
+	bool keep_connections;
+	uint64_t connections_opened;
+	STAILQ_HEAD(, client_ended) connections_ended;
 };
+
+/* Notes that bytes of the reply arrived. */
+static inline void client_arrival_note(struct client_work *w, nstime now)
+{
+	struct client_outcome *o = &w->outcome;
+
+	if (o->first_byte == NSTIME_NEVER)
+		o->first_byte = now;
+	else if (now - w->last_byte > o->stall)
+		o->stall = now - w->last_byte;
+	w->last_byte = now;
+}
 
 /* What reading found. */
 enum client_progress { CLIENT_GOES_ON, CLIENT_DONE, CLIENT_FAILED };

@@ -24,8 +24,7 @@ enum client_progress client_stream_read(struct client_conn *conn, struct client_
 	size_t len;
 
 	while ((bytes = sock_peek(conn->sock, &len)) && len > 0) {
-		if (o->first_byte == NSTIME_NEVER)
-			o->first_byte = now;
+		client_arrival_note(w, now);
 		/* A sink sends nothing. */
 		if (conn->kind == CLIENT_BULK || len > w->body_bytes - o->bytes_received ||
 		    !body_verify(w->body_key, o->bytes_received, bytes, len)) {

@@ -16,9 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXPECT_PATH_MAX   128U /* bytes of a metric's path with its NUL */
-#define EXPECT_ACTUAL_MAX 400U
-#define EXPECT_WHY_MAX    320U
+#define EXPECT_PATH_MAX   192U /* bytes of a metric's path with its NUL */
+#define EXPECT_ACTUAL_MAX 480U
+#define EXPECT_WHY_MAX    440U
 
 enum expect_op { EXPECT_EQ, EXPECT_NE, EXPECT_LT, EXPECT_LE, EXPECT_GT, EXPECT_GE };
 

@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 libsim_a_SOURCES = \
+	sim/breakdown.c \
+	sim/breakdown.h \
+	sim/breakdown_path.c \
 	sim/count.c \
 	sim/count.h \
+	sim/csv.c \
+	sim/csv.h \
 	sim/engine.c \
 	sim/engine.h \
 	sim/expect.c \
 	sim/expect.h \
+	sim/flows.c \
+	sim/flows.h \
+	sim/histogram.c \
+	sim/histogram.h \
 	sim/impair.c \
 	sim/impair.h \
 	sim/impair_bucket.c \
@@ -37,12 +46,15 @@ libsim_a_SOURCES = \
 	sim/scenario_parse.h \
 	sim/scenario_refs.c \
 	sim/scenario_routes.c \
+	sim/scenario_series.c \
 	sim/scenario_services.c \
 	sim/scenario_set.c \
 	sim/scenario_traffic.c \
 	sim/scenario_value.c \
 	sim/segment.c \
 	sim/segment.h \
+	sim/series.c \
+	sim/series.h \
 	sim/tracefile.c \
 	sim/tracefile.h \
 	sim/traffic.c \

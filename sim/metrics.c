@@ -150,25 +150,3 @@ const char *metrics_suggest(const struct metrics *m, const char *path)
 	}
 	return best;
 }
-
-uint64_t histogram_percentile(const struct histogram *h, unsigned percent)
-{
-	unsigned __int128 scaled = (unsigned __int128)h->count * percent + 99;
-	uint64_t rank = (uint64_t)(scaled / 100), seen = 0;
-
-	assert(percent >= 1 && percent <= 100);
-	for (unsigned b = 0; b < HISTOGRAM_BUCKETS && rank; b++) {
-		uint64_t upper;
-
-		seen += h->buckets[b];
-		if (seen < rank)
-			continue;
-		if (b < 1U << HISTOGRAM_BITS)
-			return b;
-		/* The last value of the bucket: the first of the next, less one. */
-		upper = (uint64_t)((b & ((1U << HISTOGRAM_BITS) - 1)) + (1U << HISTOGRAM_BITS) + 1)
-			<< ((b >> HISTOGRAM_BITS) - 1);
-		return upper - 1 < h->max ? upper - 1 : h->max;
-	}
-	return 0;
-}

@@ -133,6 +133,7 @@ static int world_live(const struct scenario *s, const struct run_options *option
 		.seed = seed,
 		.out = options->out,
 		.save_blobs = options->save_blobs,
+		.csv = options->csv && options->out,
 		.trace = trace,
 	};
 	nstime start = options->clock ? options->clock() : 0;
@@ -140,6 +141,7 @@ static int world_live(const struct scenario *s, const struct run_options *option
 	if (!r) {
 		run_loop(&w, options, results);
 		world_collect(&w, &results->metrics);
+		world_tables_write(&w);
 		cost_collect(&w, options->clock ? options->clock() - start : 0, results);
 	}
 	world_fini(&w);

@@ -75,6 +75,7 @@ void scenario_free(struct scenario *s)
 	free(s->faults);
 	free(s->expects);
 	free(s->captures);
+	free(s->series.nodes);
 	free(s->filters);
 	free(s->file);
 	free(s->name);
@@ -88,6 +89,14 @@ size_t scenario_node_find(const struct scenario *s, const char *name)
 {
 	for (size_t i = 0; i < s->nodes_count; i++)
 		if (!strcmp(s->nodes[i].name, name))
+			return i;
+	return SIZE_MAX;
+}
+
+size_t scenario_service_find(const struct scenario *s, const char *name)
+{
+	for (size_t i = 0; i < s->services_count; i++)
+		if (!strcmp(s->services[i].name, name))
 			return i;
 	return SIZE_MAX;
 }
@@ -225,7 +234,7 @@ static void parse_root(struct parse *p)
 {
 	static const char *const known[] = {"baton",  "name",     "seed",   "stop",     "key",
 					    "cipher", "networks", "nodes",  "services", "traffic",
-					    "faults", "capture",  "expect", "health",   NULL};
+					    "faults", "capture",  "series", "expect",   "health",  NULL};
 
 	if (p->root->kind != DOC_MAP) {
 		MISTAKE(p, p->root, "a scenario is a mapping that begins with baton: 1");
@@ -253,6 +262,7 @@ static void parse_root(struct parse *p)
 		parse_reachability(p);
 	parse_faults(p);
 	parse_captures(p);
+	parse_series(p);
 	parse_expects(p);
 }
 

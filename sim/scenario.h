@@ -169,6 +169,13 @@ struct scenario_capture {
 	size_t node, attachment;
 };
 
+/* What is sampled in virtual time. */
+struct scenario_series {
+	nstime interval; /* 0: nothing */
+	size_t *nodes;   /* whose open connections are a column each */
+	size_t nodes_count;
+};
+
 struct scenario {
 	char *file, *name;
 	uint64_t seed;
@@ -190,6 +197,7 @@ struct scenario {
 	size_t expects_count;
 	struct scenario_capture *captures;
 	size_t captures_count;
+	struct scenario_series series;
 	char **filters; /* texts of pcap filters that only: and match: point to; owned */
 	size_t filters_count;
 };
@@ -225,5 +233,8 @@ bool scenario_is_sticky(const struct scenario *s);
 
 /* The node with this name, or SIZE_MAX. */
 size_t scenario_node_find(const struct scenario *s, const char *name);
+
+/* The service with this name, or SIZE_MAX. */
+size_t scenario_service_find(const struct scenario *s, const char *name);
 
 #endif

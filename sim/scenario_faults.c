@@ -3,6 +3,7 @@
 #include "sim/scenario_parse.h"
 
 #include "base/log.h"
+#include "sim/breakdown.h"
 #include "sim/count.h"
 #include "sim/expect.h"
 #include "sim/result.h"
@@ -295,6 +296,7 @@ void parse_expects(struct parse *p)
 		}
 		if (!parse_text(p, item, &text))
 			continue;
+		breakdown_declare(s, text, &known);
 		if (expect_parse(&x, text, &known, why, &column)) {
 			if (where.line)
 				where.column += (unsigned)column + !item->plain;

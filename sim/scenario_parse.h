@@ -24,6 +24,8 @@
 #define SCENARIO_INTERFACES_MAX  64U                 /* of one node */
 #define SCENARIO_ROUTES_MAX      (1U << 20)          /* of all nodes */
 #define SCENARIO_WORK_MAX        (1U << 24)          /* names compared with globs, steps along paths */
+#define SCENARIO_SAMPLES_MAX     1000000U            /* of a time series */
+#define SCENARIO_SERIES_NODES    16U                 /* nodes shown one by one without being asked for */
 #define SCENARIO_REQUESTS_MAX    1000000000U         /* of one entry of traffic */
 #define SCENARIO_BYTES_MAX       (UINT64_C(1) << 40) /* of one body */
 
@@ -133,6 +135,7 @@ void parse_reachability(struct parse *p);
 void parse_traffic(struct parse *p);
 void parse_faults(struct parse *p);
 void parse_captures(struct parse *p);
+void parse_series(struct parse *p);
 void parse_expects(struct parse *p);
 
 /* The forwarder of a service: the first with an attachment in the VIP's subnet, or SIZE_MAX. */

@@ -178,6 +178,8 @@ void traffic_outcome(struct traffic *t, const struct client_outcome *o)
 	histogram_add(&t->latency_us, (o->ended - o->started) / NSTIME_US);
 	if (o->first_byte != NSTIME_NEVER)
 		histogram_add(&t->first_byte_us, (o->first_byte - o->started) / NSTIME_US);
+	if (o->stall)
+		histogram_add(&t->stall_us, o->stall / NSTIME_US);
 }
 
 void traffic_lost(struct traffic *t, uint64_t pending)

@@ -9,7 +9,7 @@
 #include "base/heap.h"
 #include "base/random.h"
 #include "node/client.h"
-#include "sim/metrics.h"
+#include "sim/histogram.h"
 #include "sim/scenario.h"
 
 struct world;
@@ -30,6 +30,7 @@ struct traffic {
 	uint64_t bytes;     /* verified by clients */
 	uint64_t corrupted; /* streams */
 	struct histogram latency_us, first_byte_us;
+	struct histogram stall_us; /* of replies that came in more than one piece */
 };
 
 void traffic_init(struct traffic *t, struct world *w);

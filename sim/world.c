@@ -16,7 +16,15 @@ static void world_emit(struct trace_sink *sink, nstime now, enum trace_event eve
 		       size_t count)
 {
 	struct world_node *wn = sink->context;
-	invariants_observe(&wn->world->invariants, wn->device, event, fields, count);
+	struct world *w = wn->world;
+	invariants_observe(&w->invariants, wn->device, event, fields, count);
+	if (event == TRACE_CLASSIFIER_CHOOSE) {
+		size_t rule = breakdown_rule_of(&w->rules, w->scenario, fields, count);
+		if (rule != SIZE_MAX)
+			w->rules.chosen[rule]++;
+	}
+	if (w->flows)
+		flows_observe(w->flows, wn->spec->name, now, event, fields, count);
 	wn->file.emit(&wn->file, now, event, fields, count);
 }
 
@@ -29,8 +37,15 @@ void world_node_settle(struct world_node *wn)
 		segment_send(wn->attachments[port], frame, w->engine.now);
 	if (wn->spec->roles & ROLE_CLIENT) {
 		struct client_outcome o;
-		while (client_outcome_next(node_client(wn->node), &o))
+		struct client_connection c;
+		while (client_outcome_next(node_client(wn->node), &o)) {
 			traffic_outcome(&w->traffic, &o);
+			*(o.failure == CLIENT_COMPLETED ? &wn->completed : &wn->failed) += 1;
+			wn->received_bytes += o.bytes_received;
+			wn->sent_bytes += o.bytes_sent;
+		}
+		while (client_connection_next(node_client(wn->node), &c))
+			flows_end(w->flows, &c);
 	}
 	nstime latency;
 	while (node_handoff_next(wn->node, &latency))
@@ -77,9 +92,13 @@ static void world_node_crash(struct world_node *wn)
 {
 	struct world *w = wn->world;
 	TRACE(&wn->sink, w->engine.now, TRACE_NODE_CRASH, TF_U64("boot", wn->boot_base + wn->boots));
-	if (wn->spec->roles & ROLE_CLIENT)
-		traffic_lost(&w->traffic, client_pending(node_client(wn->node)));
+	if (wn->spec->roles & ROLE_CLIENT) {
+		uint64_t pending = client_pending(node_client(wn->node));
+		traffic_lost(&w->traffic, pending);
+		wn->failed += pending;
+	}
 	world_node_count(wn, &w->totals);
+	breakdown_node_keep(wn);
 	node_free(wn->node);
 	wn->node = NULL;
 	engine_timer_cancel(&w->engine, &wn->timer);
@@ -189,6 +208,17 @@ static void world_nodes_init(struct world *w)
 	}
 }
 
+static void world_series_init(struct world *w)
+{
+	const struct scenario_series *spec = &w->scenario->series;
+	if (spec->interval && w->options.out)
+		series_init(&w->series, w,
+			    &(const struct series_config){.interval = spec->interval,
+							  .nodes = spec->nodes,
+							  .nodes_count = spec->nodes_count,
+							  .directory = w->options.out});
+}
+
 int world_init(struct world *w, const struct scenario *s, const struct world_options *options, const char **why)
 {
 	*w = (struct world){.scenario = s, .options = *options};
@@ -200,6 +230,9 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 	tracefile_sink(options->trace, &w->sink, NULL);
 	timer_init(&w->fault_timer, faults_fire);
 	timer_init(&w->end_timer, end_fire);
+	breakdown_rules_init(&w->rules, s);
+	if (options->csv)
+		w->flows = flows_new(s, &w->rules, options->seed, options->out);
 	world_nodes_init(w);
 	TRACE(&w->sink, 0, TRACE_RUN_START, TF_TEXT("scenario", s->name ? s->name : ""), TF_U64("seed", options->seed),
 	      TF_TEXT("version", BATON_VERSION));
@@ -219,6 +252,7 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 	for (size_t n = 0; n < s->nodes_count; n++)
 		world_node_settle(&w->nodes[n]);
 	traffic_init(&w->traffic, w);
+	world_series_init(w);
 	if (s->faults_count)
 		engine_timer_set(&w->engine, &w->fault_timer, s->faults[0].at);
 	engine_timer_set(&w->engine, &w->end_timer, IDLE_CHECK_NS);
@@ -227,17 +261,22 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 
 void world_fini(struct world *w)
 {
+	series_fini(&w->series);
 	for (size_t n = 0; n < w->scenario->nodes_count; n++)
 		node_free(w->nodes[n].node);
 	traffic_fini(&w->traffic);
 	world_segments_fini(w);
 	world_captures_close(w);
 	world_cluster_fini(w);
-	for (size_t n = 0; n < w->scenario->nodes_count; n++)
+	for (size_t n = 0; n < w->scenario->nodes_count; n++) {
 		free(w->nodes[n].attachments);
+		free(w->nodes[n].before);
+	}
 	free(w->nodes);
 	free(w->link_ups);
 	metrics_fini(&w->totals);
+	flows_free(w->flows);
+	breakdown_rules_fini(&w->rules);
 	engine_fini(&w->engine);
 }
 

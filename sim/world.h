@@ -8,11 +8,15 @@
 #define BATON_SIM_WORLD_H
 
 #include "node/node.h"
+#include "sim/breakdown.h"
 #include "sim/engine.h"
+#include "sim/flows.h"
+#include "sim/histogram.h"
 #include "sim/invariants.h"
 #include "sim/metrics.h"
 #include "sim/scenario.h"
 #include "sim/segment.h"
+#include "sim/series.h"
 #include "sim/tracefile.h"
 #include "sim/traffic.h"
 
@@ -25,12 +29,15 @@ struct world_node {
 	const struct scenario_node *spec;
 	uint16_t device; /* 1 + its index in the scenario */
 	struct node *node;
-	struct trace_sink sink;          /* what the node's parts emit: seen by the invariants, then written */
-	struct trace_sink file;          /* where it is written */
-	struct timer timer;              /* node_expiry */
-	struct attachment **attachments; /* as in spec */
-	uint64_t boots;                  /* incarnations so far */
-	uint64_t boot_base;              /* from the seed; boot id = base + boots */
+	struct trace_sink sink;              /* what the node's parts emit: seen by the invariants, then written */
+	struct trace_sink file;              /* where it is written */
+	struct timer timer;                  /* node_expiry */
+	struct attachment **attachments;     /* as in spec */
+	uint64_t boots;                      /* incarnations so far */
+	uint64_t boot_base;                  /* from the seed; boot id = base + boots */
+	uint64_t completed, failed;          /* requests of its clients */
+	uint64_t received_bytes, sent_bytes; /* of those, bodies */
+	uint64_t *before; /* BREAKDOWN_NODE_COUNT counters of incarnations that are gone; NULL: none is */
 };
 
 /* The end of a link's outage. */
@@ -43,6 +50,7 @@ struct world_options {
 	uint64_t seed;
 	const char *out; /* directory that exists, for captures and blobs; NULL: none are written */
 	bool save_blobs;
+	bool csv;                /* tables into `out` */
 	struct tracefile *trace; /* borrowed */
 };
 
@@ -64,8 +72,11 @@ struct world {
 	struct world_link_up *link_ups; /* one a fault; those of kind FAULT_LINK_DOWN use it */
 	struct metrics totals;          /* of incarnations that are gone, and what is counted as it happens */
 	struct histogram handoff_latency_us;
-	bool done;         /* traffic is done and every connection closed */
-	bool write_failed; /* a capture or blob could not be written: errno was */
+	struct breakdown_rules rules;
+	struct flows *flows;  /* NULL: connections are not followed one by one */
+	struct series series; /* zero: nothing is sampled */
+	bool done;            /* traffic is done and every connection closed */
+	bool write_failed;    /* a capture or blob could not be written: errno was */
 	int write_errno;
 };
 
@@ -86,6 +97,22 @@ void world_sweep(struct world *w, size_t connections_max);
 
 /* Emits the closing trace events and fills the results, fingerprint excepted. */
 void world_collect(struct world *w, struct metrics *m);
+
+/* Writes the tables that were asked for: series.csv, and with options.csv the others. After world_collect. A failure is
+ * kept in write_failed. */
+void world_tables_write(struct world *w);
+
+/* The histograms that a world has, by the names of their metrics; ends with a NULL name. */
+struct world_histogram {
+	const char *name; /* "requests.latency_us" */
+	size_t offset;    /* in struct world */
+};
+extern const struct world_histogram world_histograms[];
+
+static inline const struct histogram *world_histogram_of(const struct world *w, const struct world_histogram *h)
+{
+	return (const struct histogram *)(const void *)((const char *)w + h->offset);
+}
 
 /* Pulls what a node has to send, arms its timer, takes its outcomes. After any call on wn->node from outside. */
 void world_node_settle(struct world_node *wn);

@@ -406,6 +406,8 @@ int world_node_build(struct world_node *wn, const char **why)
 						  .keep_blobs = w->options.save_blobs,
 						  .trace = &wn->sink},
 			    w->engine.now);
+	if (w->flows && (spec->roles & ROLE_CLIENT))
+		client_connections_keep(node_client(wn->node));
 	int r = 0;
 	for (size_t a = 0; r >= 0 && a < spec->attachments_count; a++) {
 		const struct scenario_attachment *from = &spec->attachments[a];

@@ -42,11 +42,21 @@ static bool count_links(struct world *w, struct metrics *m)
 	return dropped || sum.corrupted || sum.duplicated || sum.reordered;
 }
 
+const struct world_histogram world_histograms[] = {
+	{"requests.latency_us", offsetof(struct world, traffic.latency_us)},
+	{"requests.first_byte_us", offsetof(struct world, traffic.first_byte_us)},
+	{"requests.stall_us", offsetof(struct world, traffic.stall_us)},
+	{"handoffs.latency_us", offsetof(struct world, handoff_latency_us)},
+	{NULL, 0},
+};
+
 static void set_percentiles(struct metrics *m, const char *name, const struct histogram *h)
 {
 	char path[METRIC_PATH_MAX];
 	snprintf(path, sizeof(path), "%s.p50", name);
 	metrics_set(m, path, histogram_percentile(h, 50));
+	snprintf(path, sizeof(path), "%s.p90", name);
+	metrics_set(m, path, histogram_percentile(h, 90));
 	snprintf(path, sizeof(path), "%s.p99", name);
 	metrics_set(m, path, histogram_percentile(h, 99));
 	snprintf(path, sizeof(path), "%s.max", name);
@@ -144,14 +154,14 @@ void world_collect(struct world *w, struct metrics *m)
 	metrics_set(m, "requests.started", t->started);
 	metrics_set(m, "requests.completed", t->completed);
 	metrics_set(m, "requests.failed", t->failed);
-	set_percentiles(m, "requests.latency_us", &t->latency_us);
-	set_percentiles(m, "requests.first_byte_us", &t->first_byte_us);
+	for (const struct world_histogram *h = world_histograms; h->name; h++)
+		set_percentiles(m, h->name, world_histogram_of(w, h));
 	metrics_add(m, "streams.bytes", t->bytes);
 	metrics_add(m, "streams.corrupted", t->corrupted);
 	metrics_set(m, "client.resets", t->failed_by[CLIENT_RESET]);
-	set_percentiles(m, "handoffs.latency_us", &w->handoff_latency_us);
 	world_sweep(w, SIZE_MAX);
 	invariants_judge(w, m, count_links(w, m));
+	breakdown_collect(w, m);
 	for (size_t n = 0; n < w->scenario->networks_count; n++)
 		segment_trace_digests(&w->segments[n], w->engine.now);
 	TRACE(&w->sink, w->engine.now, TRACE_RUN_END, TF_TEXT("why", w->done ? "done" : "stop"),

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "pcap/pcapng.h"
+#include "sim/csv.h"
 #include "sim/world_build.h"
 
 #include <errno.h>
@@ -57,6 +58,38 @@ void world_captures_close(struct world *w)
 			write_failed(w);
 	free(w->captures);
 	w->captures = NULL;
+}
+
+static void histogram_rows(struct csv *c, const char *name, const struct histogram *h)
+{
+	for (unsigned b = 0; b < HISTOGRAM_BUCKETS; b++) {
+		if (!h->buckets[b])
+			continue;
+		csv_text(c, name);
+		csv_number(c, histogram_bucket_low(b));
+		csv_number(c, histogram_bucket_high(b));
+		csv_number(c, h->buckets[b]);
+		csv_end(c);
+	}
+}
+
+void world_tables_write(struct world *w)
+{
+	const struct world_histogram *h = world_histograms;
+	struct csv c;
+	if (w->series.world && series_close(&w->series) < 0)
+		write_failed(w);
+	if (!w->options.csv)
+		return;
+	if (flows_close(w->flows) < 0 || breakdown_write(w, w->options.out) < 0)
+		write_failed(w);
+	csv_open(&c, w->options.out, "histograms.csv");
+	csv_texts(&c, (const char *const[]){"histogram", "from", "to", "count"}, 4);
+	csv_end(&c);
+	for (; h->name; h++)
+		histogram_rows(&c, h->name, world_histogram_of(w, h));
+	if (csv_close(&c) < 0)
+		write_failed(w);
 }
 
 void world_blobs_save(struct world_node *wn)

@@ -27,6 +27,7 @@ UNIT_TESTS = \
 	tests/unit/test_handoff \
 	tests/unit/test_handoff_cases \
 	tests/unit/test_health \
+	tests/unit/test_histogram \
 	tests/unit/test_impair \
 	tests/unit/test_impair_model \
 	tests/unit/test_impair_queue \
@@ -68,6 +69,7 @@ SHELL_TESTS = \
 	tests/shell/command.bats \
 	tests/shell/docs.bats \
 	tests/shell/layers.bats \
+	tests/shell/results.bats \
 	tests/shell/scenarios.bats \
 	tests/shell/sweep.bats
 
