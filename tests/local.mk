@@ -56,6 +56,7 @@ UNIT_TESTS = \
 	tests/unit/test_table \
 	tests/unit/test_tracefile \
 	tests/unit/test_traffic \
+	tests/unit/test_transparency \
 	tests/unit/test_units
 
 check_PROGRAMS = $(UNIT_TESTS) $(CLAIM_TESTS)
@@ -64,6 +65,9 @@ check_PROGRAMS = $(UNIT_TESTS) $(CLAIM_TESTS)
 AM_DEFAULT_SOURCE_EXT = .c
 LDADD = $(BATON_LIBS) $(CHECK_LIBS) $(SYSTEM_LIBS)
 
+# It sends what lwIP owes as migrate does, without migrating.
+tests_unit_test_transparency_CPPFLAGS = $(AM_CPPFLAGS) $(LWIP_CPPFLAGS)
+
 SHELL_TESTS = \
 	tests/shell/captures.bats \
 	tests/shell/command.bats \
@@ -71,7 +75,8 @@ SHELL_TESTS = \
 	tests/shell/layers.bats \
 	tests/shell/results.bats \
 	tests/shell/scenarios.bats \
-	tests/shell/sweep.bats
+	tests/shell/sweep.bats \
+	tests/shell/transparency.bats
 
 TESTS = $(UNIT_TESTS) $(CLAIM_TESTS) $(SHELL_TESTS)
 TEST_EXTENSIONS = .bats

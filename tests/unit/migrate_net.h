@@ -40,11 +40,15 @@ struct net {
 	struct buf_queue waiting;
 	nstime now;
 	uint64_t packets, lost, resets;
+	/* Called with each frame that the client sends or receives, when set. */
+	void (*seen)(void *context, bool sent, const struct buf *frame);
+	void *context;
 };
 
-static inline void net_init(struct net *n, const char *name, uint64_t seed)
+/* `second`: the second server's name, from which its ticks and numbers come. */
+static inline void net_init_named(struct net *n, const char *name, uint64_t seed, const char *second)
 {
-	static const char *const names[3] = {"client", "first", "second"};
+	const char *const names[3] = {"client", "first", second};
 
 	memset(n, 0, sizeof(*n));
 	random_init(&n->rng, seed, name);
@@ -67,6 +71,11 @@ static inline void net_init(struct net *n, const char *name, uint64_t seed)
 	stack_address_proxy(n->stack[1], 0, n->vip);
 }
 
+static inline void net_init(struct net *n, const char *name, uint64_t seed)
+{
+	net_init_named(n, name, seed, "second");
+}
+
 static inline void net_fini(struct net *n)
 {
 	for (unsigned i = 0; i < 3; i++)
@@ -82,6 +91,8 @@ static inline void net_send(struct net *n, int from, struct buf *b)
 	const uint8_t *ip = b->data + NET_ETHERNET;
 	const bool arp = load_be16(b->data + 12) == 0x0806;
 
+	if (n->seen && from == 0)
+		n->seen(n->context, true, b);
 	if (!arp) {
 		ck_assert_uint_ge(b->len, NET_ETHERNET + 40);
 		n->packets++;
@@ -151,6 +162,8 @@ static inline void net_deliver(struct net *n, size_t i)
 	struct net_frame f = n->frames[i];
 
 	n->frames[i] = n->frames[--n->frame_count];
+	if (n->seen && f.to == 0)
+		n->seen(n->context, false, f.frame);
 	if (f.to < 3) {
 		stack_input(n->stack[f.to], 0, f.frame, n->now);
 		return;
