@@ -2,7 +2,6 @@
 #include "base/checksum.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 /* One's-complement addition is associative and does not care for byte order (RFC 1071, section 2), so words of any even
  * size are added with end-around carry and folded at the end; the result is 0 only when every byte is. */
@@ -132,13 +131,4 @@ uint16_t checksum_sum(const void *data, size_t n)
 uint16_t checksum_copy(void *dst, const void *src, size_t n)
 {
 	return fold(use_avx2(n) ? sum_copy_avx2(dst, src, n) : sum_scalar(0, dst, src, n, true));
-}
-
-uint16_t checksum_update(uint16_t check, const void *old_bytes, const void *new_bytes, size_t n)
-{
-	/* HC' = ~(~HC + ~m + m'). The complement of a sum is, in one's complement, the sum of the complements. */
-	uint16_t removed = (uint16_t)~checksum_sum(old_bytes, n);
-	uint16_t added = checksum_sum(new_bytes, n);
-
-	return (uint16_t)~checksum_add(checksum_add((uint16_t)~check, removed), added);
 }

@@ -4,6 +4,7 @@
 #include "base/cursor.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -18,12 +19,11 @@ void hash_key_init(struct hash_key *k, uint64_t seed, const char *name)
 uint64_t hash_bytes(const struct hash_key *k, const void *p, size_t n)
 {
 	uint8_t out[crypto_shorthash_BYTES];
-	uint64_t v = 0;
+	uint64_t v;
 
 	crypto_shorthash(out, p, n, k->bytes);
-	for (size_t i = sizeof out; i-- > 0;) /* SipHash's result is little-endian */
-		v = v << 8 | out[i];
-	return v;
+	memcpy(&v, out, sizeof v);
+	return le64toh(v); /* SipHash's result is little-endian */
 }
 
 void hash_derive(uint8_t *out, size_t n, const char *purpose, uint64_t seed, const char *name)

@@ -19,6 +19,8 @@ libbase_a_SOURCES = \
 	base/log.c \
 	base/log.h \
 	base/nstime.h \
+	base/pages.c \
+	base/pages.h \
 	base/random.c \
 	base/random.h \
 	base/trace.c \

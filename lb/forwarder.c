@@ -17,6 +17,8 @@
 #define MARK_DEFAULT           (60 * NSTIME_S)
 #define REST_DEFAULT           (60 * NSTIME_S)
 
+#define BURST_LEAD 10U /* packets between two steps of a burst */
+
 static void config_defaults(struct forwarder_config *c)
 {
 	c->entries = c->entries ? c->entries : ENTRIES_DEFAULT;
@@ -53,13 +55,6 @@ void forwarder_free(struct forwarder *f)
 	index_fini(&f->by_address);
 	outbox_clear(&f->outbox);
 	free(f);
-}
-
-const struct forwarder_device *forwarder_device(const struct forwarder *f, uint16_t device)
-{
-	uint16_t slot = f->device_slots[device];
-
-	return slot ? &f->devices[slot - 1] : NULL;
 }
 
 static uint32_t address_hash(const struct forwarder *f, const struct addr *a)
@@ -149,9 +144,9 @@ static bool owner_dead(const struct forwarder *f, const struct table_flow *r)
 	return !d || r->second_boot < d->boot;
 }
 
-uint32_t forwarder_find(struct forwarder *f, const struct tuple *t, nstime now)
+uint32_t forwarder_find(struct forwarder *f, const struct tuple *t, uint32_t hash, nstime now)
 {
-	uint32_t number = table_find(&f->table, t);
+	uint32_t number = table_find(&f->table, t, hash);
 	const struct forwarder_device *d;
 	const struct table_entry *e;
 
@@ -248,6 +243,7 @@ static void bounce(struct forwarder *f, struct packet *p, struct buf *b, nstime 
 	uint32_t flow = packet_flow(p);
 	uint32_t record = from ? table_flow_find(&f->table, flow) : TABLE_NONE;
 	uint32_t entry = record == TABLE_NONE ? TABLE_NONE : table_flow(&f->table, record)->entry;
+	const struct tuple *t = entry == TABLE_NONE ? NULL : &table_entry(&f->table, entry)->tuple;
 	struct table_entry *e;
 
 	if (!from) {
@@ -255,7 +251,7 @@ static void bounce(struct forwarder *f, struct packet *p, struct buf *b, nstime 
 		return;
 	}
 	/* The find drops an entry whose owner died: it is unknown then. */
-	if (entry == TABLE_NONE || forwarder_find(f, &table_entry(&f->table, entry)->tuple, now) == TABLE_NONE) {
+	if (!t || forwarder_find(f, t, table_hash(&f->table, t), now) == TABLE_NONE) {
 		decide_drop(f, d, FORWARDER_DROP_BOUNCE_FLOW);
 		return;
 	}
@@ -283,40 +279,75 @@ static bool reuses_closing(const struct forwarder *f, uint32_t number, const str
 	       packet_tcp_checksum_ok(p, b);
 }
 
-void forwarder_packet(struct forwarder *f, struct buf *packet, nstime now, struct forwarder_decision *decision)
-{
+/* A packet of a burst, between the passes over it. */
+struct seen_packet {
 	struct packet p;
-	enum packet_kind kind = packet_parse(&p, packet);
-	bool to_tunnel = addr_equal(&p.tuple.local, addr_pair_get(&f->config.tunnel, p.family));
+	enum packet_kind kind;
+	uint32_t hash; /* of a TCP packet's tuple */
+};
+
+static void decide(struct forwarder *f, struct seen_packet *s, struct buf *b, nstime now, struct forwarder_decision *d)
+{
+	struct packet *p = &s->p;
+	bool to_tunnel = addr_equal(&p->tuple.local, addr_pair_get(&f->config.tunnel, p->family));
 	uint32_t number;
 
-	if (kind == PACKET_MALFORMED || kind == PACKET_FRAGMENT) {
-		decide_drop(f, decision, kind == PACKET_FRAGMENT ? FORWARDER_DROP_FRAGMENT : FORWARDER_DROP_MALFORMED);
+	if (s->kind == PACKET_MALFORMED || s->kind == PACKET_FRAGMENT) {
+		decide_drop(f, d, s->kind == PACKET_FRAGMENT ? FORWARDER_DROP_FRAGMENT : FORWARDER_DROP_MALFORMED);
 		return;
 	}
-	if (kind == PACKET_OTHER) {
+	if (s->kind == PACKET_OTHER) {
 		if (to_tunnel) {
-			decide_drop(f, decision, FORWARDER_DROP_PROTOCOL);
+			decide_drop(f, d, FORWARDER_DROP_PROTOCOL);
 			return;
 		}
 		f->counters.other++;
-		*decision = (struct forwarder_decision){.verdict = FORWARDER_NOT_OURS};
+		*d = (struct forwarder_decision){.verdict = FORWARDER_NOT_OURS};
 		return;
 	}
 	if (to_tunnel) {
-		bounce(f, &p, packet, now, decision);
+		bounce(f, p, b, now, d);
 		return;
 	}
-	number = forwarder_find(f, &p.tuple, now);
-	if (number != TABLE_NONE && reuses_closing(f, number, &p, packet)) {
+	number = forwarder_find(f, &p->tuple, s->hash, now);
+	if (number != TABLE_NONE && reuses_closing(f, number, p, b)) {
 		f->counters.reused++;
 		forwarder_entry_remove(f, number, now);
 		number = TABLE_NONE;
 	}
 	if (number == TABLE_NONE)
-		send_unmapped(f, &p, now, decision);
+		send_unmapped(f, p, now, d);
 	else
-		send_mapped(f, number, &p, packet, now, decision);
+		send_mapped(f, number, p, b, now, d);
+}
+
+static void look(struct forwarder *f, struct seen_packet *s, struct buf *b)
+{
+	s->kind = packet_parse(&s->p, b);
+	if (s->kind != PACKET_TCP)
+		return;
+	s->hash = table_hash(&f->table, &s->p.tuple);
+	table_prefetch_index(&f->table, s->hash);
+}
+
+/* Three steps for each packet: its line of the index is asked for, some packets later the entry's, and some later again
+ * it is decided, with all at hand by then. Only the last step looks at what counts, in order: a burst is as its packets
+ * one by one. */
+void forwarder_packets(struct forwarder *f, struct buf *const *packets, unsigned count, nstime now,
+		       struct forwarder_decision *decisions)
+{
+	struct seen_packet seen[FORWARDER_BURST_MAX];
+	unsigned lead = count < BURST_LEAD ? count : BURST_LEAD;
+
+	assert(count <= FORWARDER_BURST_MAX);
+	for (unsigned i = 0; i < count + 2 * lead; i++) {
+		if (i < count)
+			look(f, &seen[i], packets[i]);
+		if (i >= lead && i < count + lead && count > 1 && seen[i - lead].kind == PACKET_TCP)
+			table_prefetch_entry(&f->table, seen[i - lead].hash);
+		if (i >= 2 * lead)
+			decide(f, &seen[i - 2 * lead], packets[i - 2 * lead], now, &decisions[i - 2 * lead]);
+	}
 }
 
 struct outbox *forwarder_outbox(struct forwarder *f)

@@ -36,6 +36,7 @@
 #include "lb/packet.h"
 #include "lb/table.h"
 
+#define FORWARDER_BURST_MAX       32U /* packets in one call */
 #define FORWARDER_DEVICES_MAX     1024U
 #define FORWARDER_CLASSIFIERS_MAX 64U
 
@@ -113,9 +114,11 @@ void forwarder_free(struct forwarder *f); /* NULL is allowed */
  * connection belongs to depends on the order in which classifiers are added. */
 int forwarder_device_add(struct forwarder *f, uint16_t device, const struct addr_pair *address, bool classifier);
 
-/* A packet arrived for a VIP or the tunnel address; data at the IP header; the caller keeps it. Rewritten in place when
- * the verdict is SEND and encapsulated. C1.1 to C1.3, C1.10, C1.11, C10. */
-void forwarder_packet(struct forwarder *f, struct buf *packet, nstime now, struct forwarder_decision *decision);
+/* Packets arrived for a VIP or the tunnel address, up to FORWARDER_BURST_MAX at a time; data at the IP header; the
+ * caller keeps them. Each is rewritten in place when its verdict is SEND and encapsulated. What is decided is what
+ * would be one by one, but several at a time wait for memory together. C1.1 to C1.3, C1.10, C1.11, C10. */
+void forwarder_packets(struct forwarder *f, struct buf *const *packets, unsigned count, nstime now,
+		       struct forwarder_decision *decisions);
 
 /* A message came from `from`, whose boot the courier vouches for. Answers are in the outbox. */
 void forwarder_message(struct forwarder *f, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,

@@ -70,13 +70,18 @@ struct forwarder {
 };
 
 /* NULL when there is none. */
-const struct forwarder_device *forwarder_device(const struct forwarder *f, uint16_t device);
+static inline const struct forwarder_device *forwarder_device(const struct forwarder *f, uint16_t device)
+{
+	uint16_t slot = f->device_slots[device];
+
+	return slot ? &f->devices[slot - 1] : NULL;
+}
 
 /* The classifier whose connection an un-mapped tuple is, DEVICE_NONE when there are none. */
 uint16_t forwarder_classifier(const struct forwarder *f, const struct tuple *t);
 
-/* The entry's number, or TABLE_NONE; one whose owner's boot is over is removed on the way. */
-uint32_t forwarder_find(struct forwarder *f, const struct tuple *t, nstime now);
+/* The entry's number, or TABLE_NONE; one whose owner's boot is over is removed on the way. `hash` is the tuple's. */
+uint32_t forwarder_find(struct forwarder *f, const struct tuple *t, uint32_t hash, nstime now);
 
 /* Keeps the count of live entries. */
 void forwarder_entry_state(struct forwarder *f, struct table_entry *e, enum entry_state state);

@@ -192,7 +192,7 @@ static void prepare(struct forwarder *f, const struct message *m, nstime now)
 		}
 		return;
 	}
-	entry = forwarder_find(f, &m->tuple, now);
+	entry = forwarder_find(f, &m->tuple, table_hash(&f->table, &m->tuple), now);
 	reason = prepare_check(f, m, entry);
 	if (!reason && !prepare_set(f, m, entry, now))
 		reason = MESSAGE_REASON_TABLE_FULL;
@@ -236,7 +236,7 @@ static void ready(struct forwarder *f, const struct message *m, nstime now)
 	uint32_t entry;
 
 	if (record == TABLE_NONE) {
-		entry = forwarder_find(f, &m->tuple, now);
+		entry = forwarder_find(f, &m->tuple, table_hash(&f->table, &m->tuple), now);
 		if (entry != TABLE_NONE && table_entry(&f->table, entry)->generation >= m->generation) {
 			f->counters.stale++;
 			reply(f, m->second, m, MESSAGE_ABORTED, MESSAGE_REASON_GENERATION);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lb/index.h"
 
-#include "base/log.h"
+#include "base/pages.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #define SLOTS_MIN   8U
 #define NUMBERS_MAX (1U << 30)
@@ -26,29 +25,13 @@ void index_init(struct index *ix, uint32_t numbers)
 	assert(numbers <= NUMBERS_MAX);
 	while (slots - slots / 4 < numbers)
 		slots *= 2;
-	*ix = (struct index){.slots = calloc(slots, sizeof *ix->slots), .mask = (uint32_t)(slots - 1)};
-	if (!ix->slots)
-		log_fatal("out of memory: an index of %zu slots", slots);
+	*ix = (struct index){.slots = pages_new(slots * sizeof *ix->slots), .mask = (uint32_t)(slots - 1)};
 }
 
 void index_fini(struct index *ix)
 {
-	free(ix->slots);
+	pages_free(ix->slots, ((size_t)ix->mask + 1) * sizeof *ix->slots);
 	*ix = (struct index){0};
-}
-
-uint32_t index_next(const struct index *ix, uint32_t hash, uint32_t *cursor)
-{
-	while (*cursor <= ix->mask) {
-		uint64_t slot = ix->slots[(hash + *cursor) & ix->mask];
-
-		if (!slot)
-			return INDEX_NONE;
-		++*cursor;
-		if (slot_hash(slot) == hash)
-			return (uint32_t)slot - 1;
-	}
-	return INDEX_NONE;
 }
 
 void index_insert(struct index *ix, uint32_t hash, uint32_t number)

@@ -26,7 +26,25 @@ void index_fini(struct index *ix);
 
 /* Walks the numbers stored under `hash`, a true match and accidental ones alike: start with *cursor = 0, which the call
  * advances; INDEX_NONE at the end. Do not change the index on the way. */
-uint32_t index_next(const struct index *ix, uint32_t hash, uint32_t *cursor);
+static inline uint32_t index_next(const struct index *ix, uint32_t hash, uint32_t *cursor)
+{
+	while (*cursor <= ix->mask) {
+		uint64_t slot = ix->slots[(hash + *cursor) & ix->mask];
+
+		if (!slot)
+			return INDEX_NONE;
+		++*cursor;
+		if (slot >> 32 == hash)
+			return (uint32_t)slot - 1;
+	}
+	return INDEX_NONE;
+}
+
+/* Says that a walk from `hash` on will follow, so that memory is on its way until then. */
+static inline void index_prefetch(const struct index *ix, uint32_t hash)
+{
+	__builtin_prefetch(&ix->slots[hash & ix->mask]);
+}
 
 /* Preconditions: number < UINT32_MAX - 1, not stored under this hash, and fewer than `numbers` are stored. */
 void index_insert(struct index *ix, uint32_t hash, uint32_t number);

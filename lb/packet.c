@@ -5,6 +5,7 @@
 #include "base/cursor.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #define PROTOCOL_TCP  6U
@@ -28,6 +29,13 @@ static uint16_t load_raw16(const uint8_t *p)
 
 	memcpy(&v, p, sizeof v);
 	return v;
+}
+
+/* In place, where a structure that is passed on would be copied. Precondition: *a is zero. */
+static inline void addr_set(struct addr *a, uint8_t family, const uint8_t *bytes)
+{
+	a->family = family;
+	memcpy(a->bytes, bytes, family == 6 ? 16 : 4);
 }
 
 static enum packet_kind parse_tcp(struct packet *p, const struct buf *b, uint32_t offset)
@@ -63,12 +71,13 @@ static enum packet_kind parse_ipv4(struct packet *p, struct buf *b)
 	total = load_be16(ip + 2);
 	if (header_len < IPV4_LEN_MIN || total < header_len || total > b->len)
 		return PACKET_MALFORMED;
-	if (checksum_sum(ip, header_len) != 0xffff)
+	if ((header_len == IPV4_LEN_MIN ? checksum_fold(checksum_few(0, ip, IPV4_LEN_MIN))
+					: checksum_sum(ip, header_len)) != 0xffff)
 		return PACKET_MALFORMED;
 	b->len = total;
 	p->family = 4;
-	p->tuple.remote = addr_from_bytes(4, ip + IPV4_SOURCE);
-	p->tuple.local = addr_from_bytes(4, ip + IPV4_SOURCE + 4);
+	addr_set(&p->tuple.remote, 4, ip + IPV4_SOURCE);
+	addr_set(&p->tuple.local, 4, ip + IPV4_SOURCE + 4);
 	if (load_be16(ip + 6) & 0x3fff)
 		return PACKET_FRAGMENT;
 	return ip[9] == PROTOCOL_TCP ? parse_tcp(p, b, header_len) : PACKET_OTHER;
@@ -88,8 +97,8 @@ static enum packet_kind parse_ipv6(struct packet *p, struct buf *b)
 		return PACKET_MALFORMED;
 	b->len = total;
 	p->family = 6;
-	p->tuple.remote = addr_from_bytes(6, ip + IPV6_SOURCE);
-	p->tuple.local = addr_from_bytes(6, ip + IPV6_SOURCE + 16);
+	addr_set(&p->tuple.remote, 6, ip + IPV6_SOURCE);
+	addr_set(&p->tuple.local, 6, ip + IPV6_SOURCE + 16);
 	next = ip[6];
 	while (next == PROTOCOL_HOP || next == PROTOCOL_DEST) {
 		if (total - offset < 8)
@@ -135,46 +144,55 @@ bool packet_tcp_checksum_ok(const struct packet *p, const struct buf *b)
 	return sum == 0xffff;
 }
 
-void packet_rewrite(struct packet *p, struct buf *b, const struct tuple *t)
+/* What changes: addresses of addr_bytes (known where it is called) and ports, as in the packet; in buffer and view. */
+static inline __attribute__((always_inline)) void rewrite(struct packet *p, struct buf *b, const struct addr *source,
+							  const struct addr *destination, uint32_t ports,
+							  uint32_t addresses_at, uint32_t addr_bytes)
 {
-	uint32_t addr_bytes = p->family == 6 ? 16 : 4;
-	uint8_t *addresses = b->data + (p->family == 6 ? IPV6_SOURCE : IPV4_SOURCE);
+	uint8_t *addresses = b->data + addresses_at;
 	uint8_t *tcp = b->data + p->l4_offset;
-	uint8_t changed[36]; /* addresses, then ports: all words of the packet that change */
-	uint8_t old[36];
+	uint32_t ports_be = htobe32(ports);
+	uint64_t change;
 	uint16_t check;
 
-	assert(t->remote.family == p->family && t->local.family == p->family);
-	memcpy(old, addresses, 2 * addr_bytes);
-	memcpy(old + 2 * addr_bytes, tcp, 4);
-	memcpy(changed, t->remote.bytes, addr_bytes);
-	memcpy(changed + addr_bytes, t->local.bytes, addr_bytes);
-	store_be16(changed + 2 * addr_bytes, t->remote_port);
-	store_be16(changed + 2 * addr_bytes + 2, t->local_port);
-
-	check = checksum_update(load_raw16(tcp + TCP_CHECKSUM), old, changed, 2 * addr_bytes + 4);
-	memcpy(tcp + TCP_CHECKSUM, &check, sizeof check);
-	if (p->family == 4) {
-		check = checksum_update(load_raw16(b->data + IPV4_CHECKSUM), old, changed, 8);
+	change = checksum_change(0, addresses, source->bytes, addr_bytes);
+	change = checksum_change(change, addresses + addr_bytes, destination->bytes, addr_bytes);
+	if (addr_bytes == 4) {
+		check = checksum_changed(load_raw16(b->data + IPV4_CHECKSUM), change);
 		memcpy(b->data + IPV4_CHECKSUM, &check, sizeof check);
 	}
-	memcpy(addresses, changed, 2 * addr_bytes);
-	memcpy(tcp, changed + 2 * addr_bytes, 4);
-	p->tuple = *t;
+	change = checksum_change(change, tcp, &ports_be, 4);
+	check = checksum_changed(load_raw16(tcp + TCP_CHECKSUM), change);
+	memcpy(tcp + TCP_CHECKSUM, &check, sizeof check);
+	memcpy(addresses, source->bytes, addr_bytes);
+	memcpy(addresses + addr_bytes, destination->bytes, addr_bytes);
+	memcpy(tcp, &ports_be, 4);
+	p->tuple.remote = *source;
+	p->tuple.local = *destination;
+	p->tuple.remote_port = (uint16_t)(ports >> 16);
+	p->tuple.local_port = (uint16_t)ports;
+}
+
+static void packet_change(struct packet *p, struct buf *b, const struct addr *source, const struct addr *destination,
+			  uint32_t ports)
+{
+	if (p->family == 6)
+		rewrite(p, b, source, destination, ports, IPV6_SOURCE, 16);
+	else
+		rewrite(p, b, source, destination, ports, IPV4_SOURCE, 4);
+}
+
+void packet_rewrite(struct packet *p, struct buf *b, const struct tuple *t)
+{
+	assert(t->remote.family == p->family && t->local.family == p->family);
+	packet_change(p, b, &t->remote, &t->local, (uint32_t)t->remote_port << 16 | t->local_port);
 }
 
 bool packet_encapsulate(struct packet *p, struct buf *b, const struct addr *source, const struct addr *destination,
 			uint32_t flow)
 {
-	struct tuple t = {
-		.remote = *source,
-		.local = *destination,
-		.remote_port = (uint16_t)(flow >> 16),
-		.local_port = (uint16_t)flow,
-	};
-
 	if (source->family != p->family || destination->family != p->family)
 		return false;
-	packet_rewrite(p, b, &t);
+	packet_change(p, b, source, destination, flow);
 	return true;
 }

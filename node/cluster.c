@@ -229,6 +229,8 @@ bool cluster_frame(struct node *n, unsigned netif, struct buf *frame, nstime now
 		node_drop(n, NODE_DROP_SPOOFED, frame);
 		return true;
 	}
+	if (n->forwarder && !vip && !tunnel)
+		role_forwarder_flush(n, now); /* what came before this frame is done before it */
 	if (!vip && !datagram && !(tunnel && n->forwarder) && !(own && from_tunnel && n->driver))
 		return false;
 	buf_pull(frame, ETHERNET_HEADER);

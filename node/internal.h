@@ -31,6 +31,12 @@ struct node_ended {
 	nstime latency;
 };
 
+/* Packets for the forwarder that came together. */
+struct node_burst {
+	struct buf *packets[FORWARDER_BURST_MAX];
+	unsigned count;
+};
+
 struct role_classifier;
 
 struct node {
@@ -51,6 +57,7 @@ struct node {
 
 	/* roles */
 	struct forwarder *forwarder;
+	struct node_burst *burst; /* with the forwarder */
 	struct role_classifier *classifier;
 	struct driver *driver;
 	struct migrator *migrator;
@@ -86,8 +93,12 @@ uint16_t *cluster_devices(const struct node *n, bool classifiers, size_t *count)
 void cluster_send(struct node *n, uint16_t device, struct buf *packet, nstime now);
 
 /* ---- role_forwarder.c ---- */
-/* A packet for a VIP or the tunnel address; data at the IP header. Takes ownership. */
+/* A packet for a VIP or the tunnel address; data at the IP header. Takes ownership. It waits for role_forwarder_flush
+ * with others, unless the node is its own classifier. */
 void role_forwarder_packet(struct node *n, struct buf *packet, nstime now);
+/* Decides on the packets that wait. Precondition: the node is a forwarder. */
+void role_forwarder_flush(struct node *n, nstime now);
+void role_forwarder_free(struct node *n);
 
 /* ---- role_classifier.c ---- */
 /* After all roles are set: its judge of the backends' health. */

@@ -48,7 +48,7 @@ void node_free(struct node *n)
 	driver_free(n->driver);
 	health_reporter_free(n->reporter);
 	health_judge_free(n->judge);
-	forwarder_free(n->forwarder);
+	role_forwarder_free(n);
 	courier_free(n->courier);
 	stack_free(n->stack);
 	while (node_handoff_next(n, &latency))
@@ -107,10 +107,19 @@ void node_start(struct node *n, nstime now)
 	node_pump(n, now);
 }
 
+bool node_gather(struct node *n, unsigned netif, struct buf *frame, nstime now)
+{
+	if (n->cluster && cluster_frame(n, netif, frame, now))
+		return n->burst && n->burst->count;
+	if (n->forwarder)
+		role_forwarder_flush(n, now);
+	stack_input(n->stack, (int)netif, frame, now);
+	return false;
+}
+
 void node_input(struct node *n, unsigned netif, struct buf *frame, nstime now)
 {
-	if (!n->cluster || !cluster_frame(n, netif, frame, now))
-		stack_input(n->stack, (int)netif, frame, now);
+	node_gather(n, netif, frame, now);
 	node_pump(n, now);
 }
 
@@ -138,6 +147,8 @@ static bool sockets_pump(struct node *n, nstime now)
 void node_pump(struct node *n, nstime now)
 {
 	bool moved;
+	if (n->forwarder)
+		role_forwarder_flush(n, now);
 	do {
 		moved = sockets_pump(n, now);
 		if (n->cluster)

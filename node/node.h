@@ -92,6 +92,10 @@ void node_start(struct node *n, nstime now);
 /* A frame arrived on an interface. Takes ownership. */
 void node_input(struct node *n, unsigned netif, struct buf *frame, nstime now);
 
+/* The same without the work that follows: node_pump is to be called. True: it may wait for other frames that arrive at
+ * this time, since this one went to a forwarder, which looks several packets up at once. */
+bool node_gather(struct node *n, unsigned netif, struct buf *frame, nstime now);
+
 /* The next frame to send on *netif, or NULL. Gives ownership. */
 struct buf *node_output(struct node *n, unsigned *netif);
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The forwarder's role: what the mapping table decides is done with the stack's links. */
+/* The forwarder's role: packets that come together go through the mapping table together, and what it decides is done
+ * with the stack's links. */
 #include "base/err.h"
+#include "base/log.h"
 #include "node/internal.h"
+
+#include <stdlib.h>
 
 int node_forwarder_enable(struct node *n, uint32_t table_entries)
 {
@@ -13,6 +17,9 @@ int node_forwarder_enable(struct node *n, uint32_t table_entries)
 		.entries = table_entries,
 		.trace = n->config.trace,
 	});
+	n->burst = calloc(1, sizeof(*n->burst));
+	if (!n->burst)
+		log_fatal("out of memory: a forwarder's packets");
 	for (size_t i = 0; i < c->devices_count; i++) {
 		struct addr_pair address = addr_pair_of(c->devices[i].address);
 		int r = forwarder_device_add(n->forwarder, c->devices[i].id, &address, c->devices[i].classifier);
@@ -22,14 +29,12 @@ int node_forwarder_enable(struct node *n, uint32_t table_entries)
 	return 0;
 }
 
-void role_forwarder_packet(struct node *n, struct buf *packet, nstime now)
+static void decided(struct node *n, struct buf *packet, const struct forwarder_decision *d, nstime now)
 {
-	struct forwarder_decision d;
-	forwarder_packet(n->forwarder, packet, now, &d);
-	switch (d.verdict) {
+	switch (d->verdict) {
 	case FORWARDER_SEND:
-		if (d.device != n->config.device)
-			cluster_send(n, d.device, packet, now);
+		if (d->device != n->config.device)
+			cluster_send(n, d->device, packet, now);
 		else if (n->classifier)
 			role_classifier_packet(n, packet, now);
 		else
@@ -42,4 +47,34 @@ void role_forwarder_packet(struct node *n, struct buf *packet, nstime now)
 		buf_free(packet);
 		break;
 	}
+}
+
+void role_forwarder_flush(struct node *n, nstime now)
+{
+	struct forwarder_decision decisions[FORWARDER_BURST_MAX];
+	unsigned count = n->burst->count;
+
+	if (!count)
+		return;
+	forwarder_packets(n->forwarder, n->burst->packets, count, now, decisions);
+	n->burst->count = 0;
+	for (unsigned i = 0; i < count; i++)
+		decided(n, n->burst->packets[i], &decisions[i], now);
+}
+
+void role_forwarder_packet(struct node *n, struct buf *packet, nstime now)
+{
+	n->burst->packets[n->burst->count++] = packet;
+	if (n->classifier || n->burst->count == FORWARDER_BURST_MAX)
+		role_forwarder_flush(n, now);
+}
+
+void role_forwarder_free(struct node *n)
+{
+	if (!n->burst)
+		return;
+	for (unsigned i = 0; i < n->burst->count; i++)
+		buf_free(n->burst->packets[i]);
+	free(n->burst);
+	forwarder_free(n->forwarder);
 }

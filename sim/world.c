@@ -57,15 +57,27 @@ void world_node_settle(struct world_node *wn)
 		engine_timer_set(&w->engine, &wn->timer, at);
 }
 
+/* Lets a node work on what it was given. */
+static void world_node_work(struct world_node *wn)
+{
+	struct world *w = wn->world;
+	w->gathering = NULL;
+	node_pump(wn->node, w->engine.now);
+	world_node_settle(wn);
+}
+
 static void world_deliver(void *context, unsigned port, struct buf *frame, nstime now)
 {
 	struct world_node *wn = context;
-	if (!wn->node) {
+	struct world *w = wn->world;
+	if (w->gathering && w->gathering != wn)
+		world_node_work(w->gathering);
+	if (!wn->node)
 		buf_free(frame);
-		return;
-	}
-	node_input(wn->node, port, frame, now);
-	world_node_settle(wn);
+	else if (node_gather(wn->node, port, frame, now))
+		w->gathering = wn;
+	else
+		world_node_work(wn);
 }
 
 static void world_node_fire(struct timer *timer, nstime now)
@@ -284,6 +296,7 @@ uint64_t world_run(struct world *w, nstime until, uint64_t events_max)
 {
 	uint64_t before = w->engine.events;
 	while (w->engine.events - before < events_max && engine_step(&w->engine, until))
-		;
+		if (w->gathering)
+			world_node_work(w->gathering);
 	return w->engine.events - before;
 }

@@ -62,6 +62,8 @@ struct world {
 	struct addr *tunnels;
 	size_t tunnels_count;
 	struct world_node *nodes;
+	struct world_node
+		*gathering; /* was given frames within the event that is firing, and may get more; NULL: none */
 	struct node_cluster cluster;
 	struct trace_sink sink;   /* of the run itself */
 	struct pcapng **captures; /* as in the scenario; NULL where nothing is written */

@@ -184,6 +184,12 @@ OBSERVE(void, node_input, struct node *n, unsigned netif, struct buf *frame, nst
 	__real_node_input(n, netif, frame, now);
 }
 
+OBSERVE(void, node_gather, struct node *n, unsigned netif, struct buf *frame, nstime now)
+{
+	node_enter(n);
+	__real_node_gather(n, netif, frame, now);
+}
+
 OBSERVE(void, node_expire, struct node *n, nstime now)
 {
 	node_enter(n);
@@ -204,15 +210,19 @@ OBSERVE(void, node_start, struct node *n, nstime now)
 
 /* ---- forwarder ---- */
 
-OBSERVE(void, forwarder_packet, struct forwarder *f, struct buf *packet, nstime now, struct forwarder_decision *d)
+/* One after another, so that a packet's decision stands beside it. */
+OBSERVE(void, forwarder_packets, struct forwarder *f, struct buf *const *packets, unsigned count, nstime now,
+	struct forwarder_decision *d)
 {
-	struct claims_step *s = note("forwarder_packet", now);
+	for (unsigned i = 0; i < count; i++) {
+		struct claims_step *s = note("forwarder_packet", now);
 
-	note_packet(s, packet);
-	__real_forwarder_packet(f, packet, now, d);
-	note_u64(s, "verdict", d->verdict);
-	note_u64(s, "device", d->device);
-	note_u64(s, "encapsulated", d->encapsulated);
+		note_packet(s, packets[i]);
+		__real_forwarder_packets(f, &packets[i], 1, now, &d[i]);
+		note_u64(s, "verdict", d[i].verdict);
+		note_u64(s, "device", d[i].device);
+		note_u64(s, "encapsulated", d[i].encapsulated);
+	}
 }
 
 OBSERVE(void, forwarder_message, struct forwarder *f, uint16_t from, uint64_t from_boot, uint8_t type,

@@ -22,7 +22,7 @@ static inline void forwarder_holdings(const struct forwarder *f, struct forwarde
  * are no classifiers. */
 static inline uint16_t forwarder_owner(const struct forwarder *f, const struct tuple *t, uint32_t *flow, bool *prepared)
 {
-	uint32_t number = table_find(&f->table, t);
+	uint32_t number = table_find(&f->table, t, table_hash(&f->table, t));
 	const struct table_entry *e = number == TABLE_NONE ? NULL : table_entry(&f->table, number);
 	const struct table_flow *r = e ? table_flow(&f->table, e->record) : NULL;
 	const struct forwarder_device *d;

@@ -158,7 +158,7 @@ static inline void forwarder_input(struct cluster *c, struct device *d, struct b
 {
 	struct forwarder_decision decision;
 
-	forwarder_packet(d->forwarder, b, c->now, &decision);
+	forwarder_packets(d->forwarder, &b, 1, c->now, &decision);
 	ck_assert_int_ne(decision.verdict, FORWARDER_NOT_OURS);
 	if (decision.verdict == FORWARDER_SEND)
 		packet_send(c, FORWARDER, decision.device, b);

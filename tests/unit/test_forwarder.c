@@ -114,7 +114,7 @@ START_TEST(owner_hands_on)
 
 		packet_parse(&p, b);
 		ck_assert(packet_encapsulate(&p, b, &from, &tunnel.v4, 0x00020001));
-		forwarder_packet(f, b, 3, &d);
+		forwarder_packets(f, &b, 1, 3, &d);
 		ck_assert(d.verdict == FORWARDER_SEND && d.encapsulated && d.device == 6);
 		packet_parse(&p, b);
 		ck_assert_uint_eq(packet_flow(&p), 0x00020008);
@@ -183,7 +183,7 @@ START_TEST(nonsense)
 		packet_parse(&p, b);
 		if (random_below(&r, 2))
 			packet_encapsulate(&p, b, &address, &tunnel.v4, m.flow);
-		forwarder_packet(f, b, now, &d);
+		forwarder_packets(f, &b, 1, now, &d);
 		buf_free(b);
 		outbox_clear(forwarder_outbox(f));
 		now += random_below(&r, 4) ? NSTIME_MS : random_below(&r, 5 * NSTIME_S);
@@ -202,6 +202,117 @@ START_TEST(nonsense)
 	forwarder_holdings(f, &h);
 	ck_assert_uint_eq(h.entries + h.live + h.flows, 0);
 	forwarder_free(f);
+}
+END_TEST
+
+#define PAIR_DEVICES 7U
+#define PAIR_FLOWS   40U
+
+/* A message of one of the few hand-offs of this age, to both; `boot` is the first backend's. */
+static void pair_message(struct forwarder *pair[2], struct random_stream *r, unsigned age, uint64_t boot, nstime now)
+{
+	static const enum message_type types[] = {MESSAGE_PREPARE, MESSAGE_READY, MESSAGE_ABORT, MESSAGE_CLOSED};
+	uint32_t n = (uint32_t)random_below(r, PAIR_FLOWS);
+	struct message m = {.type = types[random_below(r, 4)],
+			    .flow = 0x00010001 + age * PAIR_FLOWS + n,
+			    .generation = 1 + age * PAIR_FLOWS + n / 8,
+			    .handoff = age * PAIR_FLOWS + n,
+			    .first = 2,
+			    .second = (uint16_t)(BACKEND + n % 3),
+			    .first_boot = 1,
+			    .second_boot = n % 3 ? 1 : boot,
+			    .tuple = {.remote = addr_v4(1),
+				      .local = addr_v4(2),
+				      .remote_port = (uint16_t)(1 + n % 8),
+				      .local_port = 80}};
+	uint8_t bytes[MESSAGE_LEN];
+
+	bool first = m.type == MESSAGE_PREPARE || m.type == MESSAGE_ABORT;
+
+	message_encode(&m, bytes);
+	for (unsigned k = 0; k < 2; k++) {
+		forwarder_message(pair[k], first ? m.first : m.second, first ? m.first_boot : m.second_boot,
+				  (uint8_t)m.type, bytes, sizeof bytes, now);
+		outbox_clear(forwarder_outbox(pair[k]));
+	}
+}
+
+/* Of a connection that may be mapped, bounced by a device, no TCP at all, or broken. */
+static struct buf *pair_packet(struct random_stream *r, unsigned age)
+{
+	struct tuple t = {.remote = addr_v4(1),
+			  .local = addr_v4(2),
+			  .remote_port = (uint16_t)(1 + random_below(r, 9)),
+			  .local_port = 80};
+	struct addr from = device_address((uint16_t)(BACKEND + random_below(r, 3)));
+	struct buf *b = packet_make(&t, random_below(r, 4) ? TCP_FLAG_ACK : TCP_FLAG_SYN, (uint32_t)random_u32(r));
+	struct packet p;
+
+	packet_parse(&p, b);
+	if (!random_below(r, 4))
+		packet_encapsulate(&p, b, &from, &tunnel.v4,
+				   0x00010001 + age * PAIR_FLOWS + (uint32_t)random_below(r, PAIR_FLOWS));
+	if (!random_below(r, 16))
+		b->data[random_below(r, b->len)] ^= 1;
+	return b;
+}
+
+/* Bursts change what later packets of the same burst meet (a SYN that reuses a closing entry, an owner that is gone):
+ * whatever comes of it is what one by one brings. */
+START_TEST(burst_as_one_by_one)
+{
+	struct forwarder *pair[2];
+	struct random_stream r;
+	nstime now = 0;
+
+	random_init(&r, (uint64_t)_i, "burst");
+	for (unsigned k = 0; k < 2; k++) {
+		pair[k] = forwarder_new(
+			&(struct forwarder_config){.name = "f", .seed = 1, .tunnel = tunnel, .entries = 64});
+		for (uint16_t i = 2; i < PAIR_DEVICES; i++)
+			forwarder_device_add(pair[k], i, &(struct addr_pair){.v4 = device_address(i)}, i < BACKEND);
+	}
+	for (unsigned step = 0; step < 3000; step++) {
+		unsigned count = (unsigned)random_below(&r, FORWARDER_BURST_MAX + 1);
+		struct buf *burst[FORWARDER_BURST_MAX], *single[FORWARDER_BURST_MAX];
+		struct forwarder_decision got[FORWARDER_BURST_MAX], expected;
+		uint64_t boot = 1 + step / 250;
+
+		for (unsigned n = 0; n < 4; n++)
+			pair_message(pair, &r, step / 100, boot, now);
+		for (unsigned n = 0; n < count; n++) {
+			burst[n] = pair_packet(&r, step / 100);
+			single[n] = buf_clone(burst[n]);
+		}
+		if (step % 250 == 249) /* its connections are lost as packets find them */
+			for (unsigned k = 0; k < 2; k++)
+				forwarder_peer_restarted(pair[k], BACKEND, boot + 1, now);
+		forwarder_packets(pair[0], burst, count, now, got);
+		for (unsigned n = 0; n < count; n++) {
+			forwarder_packets(pair[1], &single[n], 1, now, &expected);
+			ck_assert_int_eq(got[n].verdict, expected.verdict);
+			ck_assert_uint_eq(got[n].device, expected.device);
+			ck_assert_int_eq(got[n].encapsulated, expected.encapsulated);
+			ck_assert_int_eq(got[n].drop, expected.drop);
+			ck_assert_uint_eq(burst[n]->len, single[n]->len);
+			ck_assert_mem_eq(burst[n]->data, single[n]->data, burst[n]->len);
+			buf_free(burst[n]);
+			buf_free(single[n]);
+		}
+		ck_assert_mem_eq(forwarder_counters(pair[0]), forwarder_counters(pair[1]),
+				 sizeof(struct forwarder_counters));
+		for (unsigned k = 0; k < 2; k++)
+			outbox_clear(forwarder_outbox(pair[k]));
+		now += random_below(&r, NSTIME_S);
+		for (unsigned k = 0; k < 2; k++)
+			forwarder_expire(pair[k], now);
+	}
+	ck_assert_uint_gt(forwarder_counters(pair[0])->encapsulated, 1000);
+	ck_assert_uint_gt(forwarder_counters(pair[0])->bounced, 10);
+	ck_assert_uint_gt(forwarder_counters(pair[0])->reused, 5);
+	ck_assert_uint_gt(forwarder_counters(pair[0])->lost, 0);
+	for (unsigned k = 0; k < 2; k++)
+		forwarder_free(pair[k]);
 }
 END_TEST
 
@@ -274,7 +385,7 @@ START_TEST(ipv6)
 	mapping.flow = m.flow;
 	ask_forwarder(f, 2, &m, got, &last);
 	ck_assert_int_eq(got[0], MESSAGE_PREPARED);
-	forwarder_packet(f, b, 1, &decision);
+	forwarder_packets(f, &b, 1, 1, &decision);
 	ck_assert(decision.verdict == FORWARDER_SEND && decision.encapsulated && decision.device == 4);
 	ck_assert_uint_eq(b->len, original->len);
 
@@ -345,6 +456,7 @@ int main(void)
 	tcase_add_test(t, owner_hands_on);
 	tcase_add_test(t, abort_without_room);
 	tcase_add_test(t, ipv6);
+	tcase_add_loop_test(t, burst_as_one_by_one, 0, 3);
 	tcase_add_loop_test(t, nonsense, 0, 3);
 	suite_add_tcase(s, t);
 	return unit_run(s);

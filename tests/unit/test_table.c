@@ -119,7 +119,7 @@ START_TEST(table_against_model)
 		uint32_t n = (uint32_t)random_below(&r, TUPLES);
 		uint32_t flow = 1 + (uint32_t)random_below(&r, flow_ids - 1);
 		struct tuple tuple = tuple_of(n);
-		uint32_t entry = table_find(&t, &tuple);
+		uint32_t entry = table_find(&t, &tuple, table_hash(&t, &tuple));
 		uint32_t record = table_flow_find(&t, flow);
 		struct model_flow *f = &flows[flow];
 
@@ -172,7 +172,7 @@ START_TEST(table_against_model)
 				break;
 			if (f->entry >= 0) {
 				struct tuple owner = tuple_of((uint32_t)f->entry);
-				uint32_t e = table_find(&t, &owner);
+				uint32_t e = table_find(&t, &owner, table_hash(&t, &owner));
 
 				ck_assert_uint_eq(t.flows[record].entry, e);
 				if (t.entries[e].record == record && t.flows[record].older == TABLE_NONE)
@@ -211,7 +211,8 @@ START_TEST(large_table_is_lazy)
 	}
 	for (uint32_t n = 0; n < 5000; n++) {
 		t.remote_port = (uint16_t)(n + 1);
-		ck_assert_uint_eq(table.flows[table_flow_find(&table, 0x10001 + n)].entry, table_find(&table, &t));
+		ck_assert_uint_eq(table.flows[table_flow_find(&table, 0x10001 + n)].entry,
+				  table_find(&table, &t, table_hash(&table, &t)));
 	}
 	table_fini(&table);
 }
