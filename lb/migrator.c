@@ -7,10 +7,12 @@
 #include "base/log.h"
 #include "lb/index.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #define CONNECTIONS_MAX_DEFAULT 65536U
+#define REJECTED_MAX_DEFAULT    65536U
 #define READY_MIN_DEFAULT       (20 * NSTIME_MS)
 #define READY_MAX_DEFAULT       (200 * NSTIME_MS)
 #define HOLD_MAX_DEFAULT        (10 * NSTIME_S)
@@ -43,7 +45,7 @@ struct migrator {
 	struct index by_tuple, by_flow;
 	struct heap timers;
 	struct item *items;
-	uint32_t items_max; /* connections_max, and as many rejected */
+	uint32_t items_max; /* connections and rejected hand-offs */
 	uint32_t items_fresh, items_free;
 	uint32_t counts[ITEM_REJECTED + 1]; /* by state */
 	uint64_t forwarder_boot;
@@ -55,6 +57,7 @@ struct migrator {
 static void config_defaults(struct migrator_config *c)
 {
 	c->connections_max = c->connections_max ? c->connections_max : CONNECTIONS_MAX_DEFAULT;
+	c->rejected_max = c->rejected_max ? c->rejected_max : REJECTED_MAX_DEFAULT;
 	c->ready_min = c->ready_min ? c->ready_min : READY_MIN_DEFAULT;
 	c->ready_max = c->ready_max ? c->ready_max : READY_MAX_DEFAULT;
 	c->hold_max = c->hold_max ? c->hold_max : HOLD_MAX_DEFAULT;
@@ -72,7 +75,7 @@ struct migrator *migrator_new(const struct migrator_config *config, struct drive
 	m->driver = driver;
 	m->endpoint = *ep;
 	hash_key_init(&m->key, config->seed, config->name);
-	m->items_max = 2 * m->config.connections_max;
+	m->items_max = m->config.connections_max + m->config.rejected_max;
 	index_init(&m->by_tuple, m->items_max);
 	index_init(&m->by_flow, m->items_max);
 	heap_init(&m->timers);
@@ -141,7 +144,7 @@ static void item_state(struct migrator *m, struct item *i, enum item_state state
 	i->state = state;
 }
 
-/* NULL when there are too many. */
+/* Precondition: there are fewer of its kind, connections or rejected hand-offs, than may be. */
 static struct item *item_new(struct migrator *m, const struct blob_mapping *mapping, enum item_state state, nstime now)
 {
 	uint32_t number = m->items_free;
@@ -149,10 +152,9 @@ static struct item *item_new(struct migrator *m, const struct blob_mapping *mapp
 
 	if (number != INDEX_NONE)
 		m->items_free = m->items[number].number;
-	else if (m->items_fresh < m->items_max)
-		number = m->items_fresh++;
 	else
-		return NULL;
+		number = m->items_fresh++;
+	assert(number < m->items_max);
 	i = &m->items[number];
 	*i = (struct item){.number = number, .mapping = *mapping, .since = now};
 	m->counts[ITEM_FREE]++;
@@ -201,7 +203,8 @@ static void send(struct migrator *m, uint16_t to, enum message_type type, enum m
 static void reject(struct migrator *m, const struct blob_mapping *b, enum message_reason reason, const char *why,
 		   bool stored, nstime now)
 {
-	struct item *i = stored ? item_new(m, b, ITEM_REJECTED, now) : NULL;
+	bool waits = stored && m->counts[ITEM_REJECTED] < m->config.rejected_max;
+	struct item *i = waits ? item_new(m, b, ITEM_REJECTED, now) : NULL;
 
 	m->counters.rejected[reason]++;
 	TRACE(m->config.trace, now, TRACE_MIGRATOR_REJECT, TF_TUPLE("tuple", &b->tuple), TF_U64("flow", b->flow),

@@ -27,6 +27,9 @@ struct migrator_config {
 	uint64_t boot;            /* own boot id */
 	uint16_t forwarder;       /* its device */
 	uint32_t connections_max; /* held and active; more are rejected, BUSY; 65536 */
+	/* Rejected hand-offs whose packets wait for the forwarder to give the connection back; the packets of more go
+	 * back at once, and may find that it has not yet. 65536 */
+	uint32_t rejected_max;
 	nstime ready_min;         /* first repetition of READY, doubling; 20 ms */
 	nstime ready_max;         /* to this; 200 ms */
 	nstime hold_max;          /* then it asks with ABORT; 10 s */

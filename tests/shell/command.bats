@@ -113,6 +113,10 @@ expect() {
 	"$BATON" run "$@" --set 'nodes.classifier.limits={ connections: 1 }' --set 'traffic.0.rate=1 /ms' "$srcdir/scenarios/handoff.yaml"
 }
 
+@test "the packets of refused hand-offs wait for their end: no client has to send again" {
+	"$BATON" run --quiet "$srcdir/tests/scenarios/full-backends.yaml"
+}
+
 @test "backends may be on the clients' network too" {
 	"$BATON" run --quiet --set services.web.return=direct --set 'nodes.backend.on={ internet: {}, cluster: {} }' \
 		--set 'faults=[]' --set traffic.0.requests=20 --set 'expect=[ requests.completed == 20 ]' "$srcdir/scenarios/handoff.yaml"
