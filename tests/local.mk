@@ -59,7 +59,8 @@ UNIT_TESTS = \
 	tests/unit/test_transparency \
 	tests/unit/test_units
 
-check_PROGRAMS = $(UNIT_TESTS) $(CLAIM_TESTS)
+# tests/random/draw draws the scenarios of tests/shell/random.bats.
+check_PROGRAMS = $(UNIT_TESTS) $(CLAIM_TESTS) tests/random/draw
 
 # Programs default to one source, their name with .c.
 AM_DEFAULT_SOURCE_EXT = .c
@@ -74,6 +75,7 @@ SHELL_TESTS = \
 	tests/shell/docs.bats \
 	tests/shell/layers.bats \
 	tests/shell/results.bats \
+	tests/shell/random.bats \
 	tests/shell/scenarios.bats \
 	tests/shell/sweep.bats \
 	tests/shell/transparency.bats

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Draws a scenario from a seed and prints it: topology, impairments, balancing, traffic and faults, all of them such
+ * that `baton check` finds no mistake. tests/shell/random.bats runs what it draws; the invariants are the oracle.
+ *
+ * usage: draw SEED > random.yaml */
+#include "base/random.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STOP_S 120U
+
+/* What was drawn of the topology, for the parts that refer to it. */
+struct world {
+	struct random_stream r;
+	unsigned clients, far_clients, classifiers, backends, cut; /* cut: percent of attachments with impairments */
+	bool one_device, direct, server, raw, health;
+};
+
+static unsigned below(struct world *w, unsigned n)
+{
+	return (unsigned)random_below(&w->r, n);
+}
+
+static bool chance(struct world *w, unsigned percent)
+{
+	return below(w, 100) < percent;
+}
+
+static const char *one_of(struct world *w, const char *const *words, size_t count)
+{
+	return words[random_below(&w->r, count)];
+}
+
+#define ONE_OF(w, ...)                                                                                                 \
+	one_of(w, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+/* ---- impairments ---- */
+
+static void draw_loss(struct world *w)
+{
+	switch (below(w, 4)) {
+	case 0:
+		printf(", loss: gemodel %u %% %u %% %u %%", 1 + below(w, 4), 20 + below(w, 60), 50 + below(w, 51));
+		break;
+	case 1:
+		printf(", loss: state %u %% %u %%", 1 + below(w, 4), 20 + below(w, 60));
+		break;
+	case 2:
+		printf(", loss: %u %% %u %%", 1 + below(w, 15), 5 + below(w, 40));
+		break;
+	default:
+		printf(", loss: %u %%", 1 + below(w, 15));
+		break;
+	}
+}
+
+static void draw_delay(struct world *w)
+{
+	unsigned delay = 1 + below(w, 40);
+
+	printf(", delay: %u ms", delay);
+	if (!chance(w, 50))
+		return;
+	printf(", jitter: %u us", 100 + below(w, delay * 900));
+	if (chance(w, 50))
+		printf(", distribution: %s", ONE_OF(w, "uniform", "normal", "pareto", "paretonormal"));
+}
+
+static void draw_rate(struct world *w)
+{
+	printf(", rate: %u Mbit", 2 + below(w, 200));
+	if (chance(w, 40))
+		printf(", burst: %u kB", 5 + below(w, 60));
+	if (chance(w, 40))
+		printf(", limit: %u", 20 + below(w, 1000));
+	if (chance(w, 30))
+		fputs(", queue: codel", stdout);
+}
+
+/* What an attachment's braces hold; `courier` may limit it to the courier's frames. */
+static void draw_impairments(struct world *w, bool courier)
+{
+	bool models = false;
+
+	if (chance(w, 40)) {
+		draw_delay(w);
+		models = true;
+	}
+	if (chance(w, 35)) {
+		draw_loss(w);
+		models = true;
+	}
+	if (chance(w, 20)) {
+		printf(", corrupt: %u %%", 1 + below(w, 8));
+		models = true;
+	}
+	if (chance(w, 20)) {
+		printf(", duplicate: %u %%", 1 + below(w, 10));
+		models = true;
+	}
+	if (models && courier && chance(w, 40))
+		fputs(", only: courier", stdout);
+	if (chance(w, 25))
+		draw_rate(w);
+}
+
+/* "NETWORK: { ... }" */
+static void draw_attachment(struct world *w, const char *network, bool courier)
+{
+	printf("%s: { in: {}", network);
+	if (chance(w, w->cut))
+		draw_impairments(w, courier);
+	fputs(" }", stdout);
+}
+
+/* ---- nodes ---- */
+
+static void draw_node(struct world *w, const char *name, const char *role, const char *first, const char *second)
+{
+	printf("  %s:\n    role: %s\n    on: { ", name, role);
+	draw_attachment(w, first, first[0] == 'c');
+	if (second) {
+		fputs(", ", stdout);
+		draw_attachment(w, second, second[0] == 'c');
+	}
+	fputs(" }\n", stdout);
+}
+
+static void draw_range(struct world *w, const char *stem, unsigned count, const char *role, const char *first,
+		       const char *second)
+{
+	char name[64];
+
+	if (!count)
+		return;
+	snprintf(name, sizeof(name), "%s[1..%u]", stem, count);
+	draw_node(w, name, role, first, second);
+}
+
+static void draw_nodes(struct world *w)
+{
+	puts("\nnodes:");
+	draw_range(w, "client", w->clients, "client", "internet", NULL);
+	draw_range(w, "guest", w->far_clients, "client", "far", NULL);
+	if (w->far_clients)
+		draw_node(w, "edge", "router", "far", "internet");
+	if (w->one_device)
+		draw_node(w, "balancer", "[forwarder, classifier]", "internet", "cluster");
+	else
+		draw_node(w, "balancer", "forwarder", "internet", "cluster");
+	draw_range(w, "classifier", w->classifiers, "classifier", "cluster", NULL);
+	draw_range(w, "backend", w->backends, "backend", "cluster", w->direct ? "internet" : NULL);
+	if (chance(w, 30))
+		printf("    limits: { connections: %u }\n", 1 + below(w, 8));
+	if (w->server) {
+		draw_node(w, "server", "host", "internet", NULL);
+		puts("    apps: { echo: 7, http: 80, bulk: 5001 }");
+	}
+}
+
+/* ---- services ---- */
+
+static void draw_rule(struct world *w, const char *condition)
+{
+	printf("      - { %sto: \"backend*\", balance: ", condition);
+	switch (below(w, 5)) {
+	case 0:
+		fputs("least-connections", stdout);
+		break;
+	case 1:
+		printf("maglev, hash: %s", ONE_OF(w, "client", "path", "host"));
+		break;
+	case 2:
+		fputs("sticky", stdout);
+		break;
+	case 3:
+		printf("round-robin, weights: { backend1: %u }", 1 + below(w, 5));
+		break;
+	default:
+		fputs("round-robin", stdout);
+		break;
+	}
+	puts(" }");
+}
+
+static void draw_services(struct world *w)
+{
+	puts("\nservices:\n  web:\n    vip: 198.51.100.80:80");
+	printf("    return: %s\n    rules:\n", w->direct ? "direct" : "forwarder");
+	if (chance(w, 50))
+		draw_rule(w, "path: /img/*, ");
+	if (chance(w, 30))
+		draw_rule(w, "method: POST, ");
+	draw_rule(w, "");
+	if (!w->raw)
+		return;
+	printf("  raw:\n    vip: 198.51.100.80:81\n    protocol: none\n    return: %s\n    rules:\n      - { to: "
+	       "\"backend*\", "
+	       "balance: %s }\n",
+	       w->direct ? "direct" : "forwarder", ONE_OF(w, "round-robin", "least-connections"));
+}
+
+/* ---- traffic ---- */
+
+static void draw_arrivals(struct world *w)
+{
+	printf("requests: %u", 1 + below(w, 25));
+	if (!chance(w, 80))
+		return;
+	printf(", rate: %u /s", 1 + below(w, 60));
+	if (chance(w, 30))
+		fputs(", arrivals: poisson", stdout);
+	else if (chance(w, 30))
+		printf(", arrivals: burst, burst: %u", 2 + below(w, 6));
+}
+
+static void draw_http(struct world *w, const char *to)
+{
+	printf("  - { from: \"%s\", %s, ", w->far_clients && chance(w, 40) ? "guest*" : "*", to);
+	draw_arrivals(w);
+	printf(", path: \"/%s{n}\"", ONE_OF(w, "img/", "", "a/b/"));
+	if (chance(w, 70))
+		printf(", reply: %u B", 1 + below(w, 120000));
+	if (chance(w, 30)) {
+		printf(", body: %u B", 1 + below(w, 100000));
+		if (chance(w, 40))
+			fputs(", chunked: true", stdout);
+	}
+	if (chance(w, 30))
+		printf(", per_connection: %u", 1 + below(w, 5));
+	else if (chance(w, 20))
+		fputs(", half_close: true", stdout);
+	if (chance(w, 15))
+		printf(", keepalive: %u s", 5 + below(w, 20));
+	puts(" }");
+}
+
+static void draw_stream(struct world *w)
+{
+	bool echo = chance(w, 50);
+
+	printf("  - { from: \"*\", to: server:%u, app: %s, bytes: %u B, requests: %u }\n", echo ? 7U : 5001U,
+	       echo ? "echo" : "bulk", 1 + below(w, 300000), 1 + below(w, 4));
+}
+
+static void draw_traffic(struct world *w)
+{
+	puts("\ntraffic:");
+	draw_http(w, "service: web");
+	if (w->raw)
+		draw_http(w, "service: raw");
+	if (w->server && chance(w, 70))
+		draw_stream(w);
+	if (w->server && chance(w, 50))
+		draw_http(w, "to: server:80");
+}
+
+/* ---- faults ---- */
+
+/* A node that may lose its state, and an attachment of it on the cluster's network. */
+static void draw_member(struct world *w, char name[32])
+{
+	unsigned n = below(w, w->backends + w->classifiers + 1);
+
+	if (n < w->backends)
+		snprintf(name, 32, "backend%u", n + 1);
+	else if (n < w->backends + w->classifiers)
+		snprintf(name, 32, "classifier%u", n - w->backends + 1);
+	else
+		snprintf(name, 32, "balancer");
+}
+
+static void draw_fault(struct world *w, unsigned at_ms)
+{
+	char name[32];
+
+	draw_member(w, name);
+	printf("  - { at: %u ms, ", at_ms);
+	switch (below(w, 5)) {
+	case 0:
+		printf("link: %s.cluster, down: %u ms }\n", name, 10 + below(w, 3000));
+		break;
+	case 1:
+		printf("set: %s.cluster, loss: %u %%, delay: %u ms, jitter: 0 }\n", name, below(w, 10),
+		       1 + below(w, 10));
+		break;
+	case 2:
+		printf("%s: %u, on: %s.cluster, match: %s }\n", ONE_OF(w, "drop", "corrupt", "duplicate"),
+		       1 + below(w, 20), name, ONE_OF(w, "courier", "encapsulated", "tcp"));
+		break;
+	case 3:
+		printf("%s: %u, on: balancer.internet }\n", ONE_OF(w, "drop", "corrupt", "duplicate"),
+		       1 + below(w, 50));
+		break;
+	default:
+		printf("link: balancer.internet, down: %u ms }\n", 10 + below(w, 1500));
+		break;
+	}
+}
+
+static void draw_crash(struct world *w)
+{
+	unsigned at_ms = below(w, 1500);
+	char name[32];
+
+	draw_member(w, name);
+	printf("  - { at: %u ms, crash: %s }\n", at_ms, name);
+	if (chance(w, 75))
+		printf("  - { at: %u ms, restart: %s }\n", at_ms + 1 + below(w, 3000), name);
+}
+
+static void draw_faults(struct world *w)
+{
+	bool crash = chance(w, 30);
+	unsigned count = below(w, 4);
+
+	if (!count && !crash)
+		return;
+	puts("\nfaults:");
+	for (unsigned i = 0; i < count; i++)
+		draw_fault(w, below(w, 2000));
+	if (crash)
+		draw_crash(w);
+}
+
+/* Which parts there are is drawn first, so that a part's own draws do not decide which others there are. */
+static void world_init(struct world *w, uint64_t seed)
+{
+	random_init(&w->r, seed, "random scenario");
+	w->clients = 1 + below(w, 5);
+	w->far_clients = chance(w, 30) ? 1 + below(w, 3) : 0;
+	w->one_device = chance(w, 25);
+	w->classifiers = w->one_device ? below(w, 2) : 1 + below(w, 3);
+	w->backends = 1 + below(w, 4);
+	w->direct = chance(w, 25);
+	w->server = chance(w, 30);
+	w->raw = chance(w, 25);
+	w->health = chance(w, 20);
+	w->cut = 25 * below(w, 4);
+}
+
+int main(int argc, char **argv)
+{
+	struct world w;
+	uint64_t seed = argc == 2 ? strtoull(argv[1], NULL, 10) : 0;
+
+	if (argc != 2) {
+		fputs("usage: draw SEED > random.yaml\n", stderr);
+		return 2;
+	}
+	world_init(&w, seed);
+	printf("# Drawn from seed %" PRIu64 " by tests/random/draw.\nbaton: 1\nname: random %" PRIu64 "\nseed: %" PRIu64
+	       "\nstop: %u s\n",
+	       seed, seed, seed, STOP_S);
+	if (chance(&w, 30))
+		puts("cipher: aes256-gcm");
+	if (w.health)
+		printf("health: { interval: %u ms, rise: %u, fall: %u }\n", 100 + below(&w, 900), 1 + below(&w, 3),
+		       1 + below(&w, 4));
+	puts("\nnetworks:\n  internet: { subnet: 198.51.100.0/24 }");
+	if (w.far_clients)
+		puts("  far:      { subnet: 203.0.113.0/24 }");
+	puts("  cluster:  { subnet: 10.0.0.0/24 }");
+	draw_nodes(&w);
+	draw_services(&w);
+	draw_traffic(&w);
+	draw_faults(&w);
+	return 0;
+}
