@@ -14,15 +14,23 @@
 #include <lwip/priv/tcp_priv.h>
 
 #define IMAGE_VERIFY_INTERVAL 8192U /* switches between looks at the tail */
-#define IMAGE_ALIGN           64U
+#define IMAGE_LINES_MAX       (IMAGE_BYTES_MAX / IMAGE_LINE)
 
 static struct {
 	uint8_t *state; /* the library's first writable byte behind RELRO */
-	size_t size;    /* bytes that are switched */
+	size_t size;    /* bytes of the core's variables */
 	size_t size_all;
 	uint8_t *first; /* first contents of all */
 	struct image *current;
 	unsigned switches;
+	/* the lines that change, by number, in the order in which they were found */
+	uint16_t moving[IMAGE_LINES_MAX];
+	unsigned moving_count;
+	/* between them, what is compared; bytes from and to */
+	struct {
+		uint16_t from, to;
+	} still[IMAGE_LINES_MAX + 1];
+	unsigned still_count;
 } library;
 
 struct image_range {
@@ -73,6 +81,64 @@ static size_t image_core_size(const struct image_range *r)
 	return lock - r->from;
 }
 
+/* ---- which lines move ---- */
+
+static size_t line_at(unsigned moving)
+{
+	return (size_t)library.moving[moving] * IMAGE_LINE;
+}
+
+/* The last line of the core's variables may be cut short. */
+static size_t line_len(unsigned moving)
+{
+	size_t rest = library.size - line_at(moving);
+	return rest < IMAGE_LINE ? rest : IMAGE_LINE;
+}
+
+/* The ranges between the lines that move. */
+static void image_still_find(void)
+{
+	bool moves[IMAGE_LINES_MAX + 1] = {false};
+	size_t lines = (library.size + IMAGE_LINE - 1) / IMAGE_LINE, from = 0;
+	for (unsigned k = 0; k < library.moving_count; k++)
+		moves[library.moving[k]] = true;
+	moves[lines] = true;
+	library.still_count = 0;
+	for (size_t n = 0; n <= lines; n++) {
+		size_t to = n * IMAGE_LINE < library.size ? n * IMAGE_LINE : library.size;
+		if (!moves[n])
+			continue;
+		if (to > from) {
+			library.still[library.still_count].from = (uint16_t)from;
+			library.still[library.still_count++].to = (uint16_t)to;
+		}
+		from = to + IMAGE_LINE;
+	}
+}
+
+/* Adds the lines of a range that have changed. */
+static void image_moving_add(size_t from, size_t to)
+{
+	for (size_t at = from; at < to; at += IMAGE_LINE) {
+		size_t len = to - at < IMAGE_LINE ? to - at : IMAGE_LINE;
+		if (memcmp(library.state + at, library.first + at, len) != 0)
+			library.moving[library.moving_count++] = (uint16_t)(at / IMAGE_LINE);
+	}
+}
+
+/* Looks whether the current instance has changed a line that none has before. */
+static void image_moving_find(void)
+{
+	unsigned known = library.moving_count;
+	for (unsigned k = 0; k < library.still_count; k++) {
+		size_t from = library.still[k].from, to = library.still[k].to;
+		if (memcmp(library.state + from, library.first + from, to - from) != 0)
+			image_moving_add(from, to);
+	}
+	if (library.moving_count != known)
+		image_still_find();
+}
+
 int image_setup(void)
 {
 	struct image_range r = {.inside = (uintptr_t)&tcp_ticks};
@@ -93,23 +159,38 @@ int image_setup(void)
 	if (!library.first)
 		log_fatal("out of memory");
 	memcpy(library.first, library.state, library.size_all);
+	image_still_find();
 	return 0;
 }
 
 void image_init(struct image *i)
 {
-	i->bytes = aligned_alloc(IMAGE_ALIGN, (library.size + IMAGE_ALIGN - 1) & ~(size_t)(IMAGE_ALIGN - 1));
-	if (!i->bytes)
-		log_fatal("out of memory");
-	memcpy(i->bytes, library.first, library.size);
+	*i = (struct image){0};
 }
 
 void image_fini(struct image *i)
 {
-	if (library.current == i)
+	if (library.current == i) {
+		image_moving_find(); /* the next instance finds the first contents in place of what this one leaves */
 		library.current = NULL;
-	free(i->bytes);
-	i->bytes = NULL;
+	}
+	free(i->lines);
+	*i = (struct image){0};
+}
+
+/* Keeps the state of the current instance in its image. */
+static void image_leave(struct image *i)
+{
+	image_moving_find();
+	if (i->capacity < library.moving_count) {
+		i->capacity = library.moving_count;
+		i->lines = realloc(i->lines, i->capacity * sizeof(*i->lines));
+		if (!i->lines)
+			log_fatal("out of memory");
+	}
+	i->count = library.moving_count;
+	for (unsigned k = 0; k < i->count; k++)
+		memcpy(i->lines[k], library.state + line_at(k), line_len(k));
 }
 
 void image_enter(struct image *i)
@@ -117,8 +198,11 @@ void image_enter(struct image *i)
 	if (library.current == i)
 		return;
 	if (library.current)
-		memcpy(library.current->bytes, library.state, library.size);
-	memcpy(library.state, i->bytes, library.size);
+		image_leave(library.current);
+	for (unsigned k = 0; k < i->count; k++)
+		memcpy(library.state + line_at(k), i->lines[k], line_len(k));
+	for (unsigned k = i->count; k < library.moving_count; k++)
+		memcpy(library.state + line_at(k), library.first + line_at(k), line_len(k));
 	library.current = i;
 	if (++library.switches % IMAGE_VERIFY_INTERVAL == 0 && !image_tail_intact())
 		log_fatal("lwIP's sockets API changed its state: instances are no longer apart");
