@@ -9,6 +9,7 @@ SCENARIOS = \
 	scenarios/backend-dies.yaml \
 	scenarios/reject.yaml \
 	scenarios/big-post.yaml \
+	scenarios/many-clients.yaml \
 	scenarios/half-close.yaml \
 	scenarios/maglev.yaml \
 	scenarios/gilbert.yaml \

@@ -99,7 +99,7 @@ struct demux_entry *demux_find(struct demux *d, const ip_addr_t *local, const ip
 		return NULL;
 	hash = demux_hash(d, remote, remote_port, local_port);
 	for (struct demux_entry *e = d->buckets[hash & (d->bucket_count - 1)]; e; e = e->next) {
-		d->steps++;
+		++*d->steps;
 		if (e->hash == hash && demux_remote_matches(e, remote, remote_port, local_port) &&
 		    ip_addr_cmp(&e->pcb->local_ip, local))
 			return e;
@@ -114,7 +114,7 @@ bool demux_port_used(struct demux *d, const ip_addr_t *remote, uint16_t remote_p
 		return false;
 	hash = demux_hash(d, remote, remote_port, local_port);
 	for (const struct demux_entry *e = d->buckets[hash & (d->bucket_count - 1)]; e; e = e->next) {
-		d->steps++;
+		++*d->steps;
 		if (e->hash == hash && demux_remote_matches(e, remote, remote_port, local_port))
 			return true;
 	}

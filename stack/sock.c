@@ -200,6 +200,7 @@ void sock_pcb_time_wait(struct tcp_pcb *pcb)
 	tcp_arg(pcb, NULL);
 	tcp_recv(pcb, NULL);
 	tcp_err(pcb, NULL);
+	pcb->tmr = tcp_ticks; /* not since something was received last, before it was closed */
 	sock_drained_tell(k);
 	sock_pcb_part(k);
 	demux_insert(&s->demux, e, pcb);

@@ -306,6 +306,7 @@ void sock_close(struct sock *k, nstime now)
 			/* all was consumed; tcp_close resets when the window does not say so, as that of an infused
 			 * connection may not */
 			pcb->rcv_wnd = TCP_WND_MAX(pcb);
+			pcb->tmr = tcp_ticks; /* FIN_WAIT_2 is limited from now on, not since something came last */
 			stack_timers_note_soon(s, &k->entry);
 			tcp_close(pcb);
 		}

@@ -74,6 +74,7 @@ struct stack *stack_new(const struct stack_config *config, nstime now)
 	TAILQ_INIT(&s->ready);
 	STAILQ_INIT(&s->closed);
 	TAILQ_INIT(&s->fast);
+	s->demux.steps = &s->counters.demux_steps;
 	s->exhausted.removals = UINT64_MAX;
 	stack_seed(s, config->seed);
 	image_init(&s->image);

@@ -53,6 +53,7 @@ struct stack_counters {
 	uint64_t options_blanked;    /* MSS or window-scale options in non-SYN segments overwritten */
 	uint64_t segments_cut;       /* text or FIN beyond the window or behind a FIN taken off segments */
 	uint64_t time_wait_recycled; /* TIME_WAIT pcbs dropped for a fresh SYN */
+	uint64_t demux_steps;        /* connections looked at to find those that packets and calls are for */
 	uint64_t timer_visits;       /* connections that ticks looked at */
 	uint64_t rst_sent;
 	uint64_t rst_suppressed;  /* answers not given, because the connection is frozen or held here */

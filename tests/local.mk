@@ -51,6 +51,7 @@ UNIT_TESTS = \
 	tests/unit/test_stack_packets \
 	tests/unit/test_stack_socket \
 	tests/unit/test_stack_storm \
+	tests/unit/test_stack_scale \
 	tests/unit/test_stack_timers \
 	tests/unit/test_sweep \
 	tests/unit/test_table \

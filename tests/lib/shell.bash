@@ -7,13 +7,18 @@
 : "${TSHARK:=tshark}"
 : "${MANDOC:=mandoc}"
 
-SHIPPED="first handoff one-device direct-return early-packets lossy-blob backend-dies health reject big-post half-close maglev gilbert wan"
+SHIPPED="first handoff one-device direct-return early-packets lossy-blob backend-dies health reject big-post many-clients half-close maglev gilbert wan"
 
 # Runs a scenario into $BATS_TEST_TMPDIR/NAME, quietly; NAME is the file's stem.
 run_scenario() {
 	local file=$1
 	shift
 	"$BATON" run --quiet --out "$BATS_TEST_TMPDIR/$(basename "$file" .yaml)" "$@" "$file"
+}
+
+# Whether the command was built with the address sanitizer: then the largest scenarios run smaller.
+sanitized() {
+	nm -D "$BATON" | grep -q __asan_init
 }
 
 # A value of result.json by its path: metric DIR requests.completed

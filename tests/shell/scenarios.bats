@@ -34,6 +34,15 @@ check_shipped() {
 @test "maglev.yaml" { check_shipped maglev; }
 @test "gilbert.yaml" { check_shipped gilbert; }
 @test "wan.yaml" { check_shipped wan; }
+@test "many-clients.yaml: 10,000 connections, under sanitizers 1,000" {
+	if ! sanitized; then
+		check_shipped many-clients;
+	else
+		"$BATON" run --quiet --out "$BATS_TEST_TMPDIR/small" --set traffic.0.requests=1000 \
+			--set 'expect=[ "requests.completed == 1000", "handoffs.completed == 1000", "client.retransmissions == 0" ]' \
+			"$srcdir/scenarios/many-clients.yaml"
+	fi
+}
 
 @test "every shipped scenario is tested here and has a golden result" {
 	local f name

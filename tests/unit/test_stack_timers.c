@@ -122,6 +122,27 @@ START_TEST(keepalive_on_grid)
 }
 END_TEST
 
+/* A connection that was idle for long is closed; the peer takes its time: how long FIN_WAIT_2 lasts counts from the
+ * close on. So does TIME_WAIT. */
+START_TEST(closed_after_idle)
+{
+	struct pair p;
+	pair_init(&p);
+	wire_run(&p.w, 3600 * NSTIME_S);
+	sock_close(p.client, p.w.now);
+	wire_run(&p.w, 15 * NSTIME_S);
+	ck_assert(sock_eof(p.server));
+	sock_close(p.server, p.w.now);
+	wire_run(&p.w, 110 * NSTIME_S);
+	ck_assert_uint_eq(stack_counters(p.w.stacks[0])->rst_sent, 0);
+	ck_assert_uint_eq(wire_holdings(&p.w, 1).pcbs, 0);
+	ck_assert_uint_eq(wire_holdings(&p.w, 0).time_wait, 1);
+	wire_run(&p.w, 12 * NSTIME_S);
+	ck_assert_uint_eq(wire_holdings(&p.w, 0).time_wait, 0);
+	wire_fini(&p.w);
+}
+END_TEST
+
 /* However many ticks others had while a connection was frozen, it counts its own from the first. */
 START_TEST(thawed_counts_first_tick)
 {
@@ -170,6 +191,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, wakes_on_grid);
 	tcase_add_test(tc, keepalive_on_grid);
+	tcase_add_test(tc, closed_after_idle);
 	tcase_add_test(tc, thawed_counts_first_tick);
 	suite_add_tcase(suite, tc);
 	return unit_run(suite);
