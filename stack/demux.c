@@ -35,6 +35,12 @@ static bool demux_remote_matches(const struct demux_entry *e, const ip_addr_t *r
 	       ip_addr_cmp(&e->pcb->remote_ip, remote);
 }
 
+static bool demux_matches(const struct demux_entry *e, const ip_addr_t *local, const ip_addr_t *remote,
+			  uint16_t local_port, uint16_t remote_port)
+{
+	return demux_remote_matches(e, remote, remote_port, local_port) && ip_addr_cmp(&e->pcb->local_ip, local);
+}
+
 static void demux_link(struct demux *d, struct demux_entry *e)
 {
 	struct demux_entry **bucket = &d->buckets[e->hash & (d->bucket_count - 1)];
@@ -87,6 +93,8 @@ void demux_remove(struct demux *d, struct demux_entry *e)
 		at = &(*at)->next;
 	*at = e->next;
 	e->pcb = NULL;
+	if (d->last == e)
+		d->last = NULL;
 	d->count--;
 	d->removals++;
 }
@@ -97,12 +105,15 @@ struct demux_entry *demux_find(struct demux *d, const ip_addr_t *local, const ip
 	uint32_t hash;
 	if (!d->count)
 		return NULL;
+	if (d->last && demux_matches(d->last, local, remote, local_port, remote_port))
+		return d->last;
 	hash = demux_hash(d, remote, remote_port, local_port);
 	for (struct demux_entry *e = d->buckets[hash & (d->bucket_count - 1)]; e; e = e->next) {
 		++*d->steps;
-		if (e->hash == hash && demux_remote_matches(e, remote, remote_port, local_port) &&
-		    ip_addr_cmp(&e->pcb->local_ip, local))
+		if (e->hash == hash && demux_matches(e, local, remote, local_port, remote_port)) {
+			d->last = e;
 			return e;
+		}
 	}
 	return NULL;
 }

@@ -42,6 +42,7 @@ struct demux {
 	struct demux_entry **buckets;
 	uint32_t bucket_count; /* a power of two, or 0 */
 	uint32_t count;        /* entries, those in TIME_WAIT too */
+	struct demux_entry *last; /* found last; NULL when none: packets come in trains */
 	uint64_t *steps;       /* entries looked at are counted here */
 	uint64_t removals;     /* so far */
 };

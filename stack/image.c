@@ -23,7 +23,7 @@ static struct {
 	uint8_t *first; /* first contents of all */
 	struct image *current;
 	unsigned switches;
-	/* the lines that change, by number, in the order in which they were found */
+	/* where the lines that change begin, in the order in which they were found */
 	uint16_t moving[IMAGE_LINES_MAX];
 	unsigned moving_count;
 	/* between them, what is compared; bytes from and to */
@@ -83,60 +83,60 @@ static size_t image_core_size(const struct image_range *r)
 
 /* ---- which lines move ---- */
 
-static size_t line_at(unsigned moving)
+/* Where line n begins. The last is whole too: it laps over the one before. */
+static size_t line_at(size_t n)
 {
-	return (size_t)library.moving[moving] * IMAGE_LINE;
+	return n * IMAGE_LINE < library.size - IMAGE_LINE ? n * IMAGE_LINE : library.size - IMAGE_LINE;
 }
 
-/* The last line of the core's variables may be cut short. */
-static size_t line_len(unsigned moving)
+static bool line_moves(size_t at)
 {
-	size_t rest = library.size - line_at(moving);
-	return rest < IMAGE_LINE ? rest : IMAGE_LINE;
+	for (unsigned k = 0; k < library.moving_count; k++)
+		if (library.moving[k] == at)
+			return true;
+	return false;
 }
 
 /* The ranges between the lines that move. */
 static void image_still_find(void)
 {
-	bool moves[IMAGE_LINES_MAX + 1] = {false};
-	size_t lines = (library.size + IMAGE_LINE - 1) / IMAGE_LINE, from = 0;
-	for (unsigned k = 0; k < library.moving_count; k++)
-		moves[library.moving[k]] = true;
-	moves[lines] = true;
 	library.still_count = 0;
-	for (size_t n = 0; n <= lines; n++) {
-		size_t to = n * IMAGE_LINE < library.size ? n * IMAGE_LINE : library.size;
-		if (!moves[n])
+	for (size_t n = 0; n * IMAGE_LINE < library.size; n++) {
+		size_t at = line_at(n);
+		unsigned last = library.still_count;
+		if (line_moves(at))
 			continue;
-		if (to > from) {
-			library.still[library.still_count].from = (uint16_t)from;
-			library.still[library.still_count++].to = (uint16_t)to;
+		if (last && library.still[last - 1].to >= at) {
+			library.still[last - 1].to = (uint16_t)(at + IMAGE_LINE);
+			continue;
 		}
-		from = to + IMAGE_LINE;
+		library.still[last].from = (uint16_t)at;
+		library.still[last].to = (uint16_t)(at + IMAGE_LINE);
+		library.still_count++;
 	}
 }
 
-/* Adds the lines of a range that have changed. */
-static void image_moving_add(size_t from, size_t to)
+/* Adds the lines that have changed and were not known to. */
+static void image_moving_add(void)
 {
-	for (size_t at = from; at < to; at += IMAGE_LINE) {
-		size_t len = to - at < IMAGE_LINE ? to - at : IMAGE_LINE;
-		if (memcmp(library.state + at, library.first + at, len) != 0)
-			library.moving[library.moving_count++] = (uint16_t)(at / IMAGE_LINE);
+	for (size_t n = 0; n * IMAGE_LINE < library.size; n++) {
+		size_t at = line_at(n);
+		if (!line_moves(at) && memcmp(library.state + at, library.first + at, IMAGE_LINE) != 0)
+			library.moving[library.moving_count++] = (uint16_t)at;
 	}
+	image_still_find();
 }
 
 /* Looks whether the current instance has changed a line that none has before. */
 static void image_moving_find(void)
 {
-	unsigned known = library.moving_count;
-	for (unsigned k = 0; k < library.still_count; k++) {
+	bool still = true;
+	for (unsigned k = 0; k < library.still_count && still; k++) {
 		size_t from = library.still[k].from, to = library.still[k].to;
-		if (memcmp(library.state + from, library.first + from, to - from) != 0)
-			image_moving_add(from, to);
+		still = !memcmp(library.state + from, library.first + from, to - from);
 	}
-	if (library.moving_count != known)
-		image_still_find();
+	if (!still)
+		image_moving_add();
 }
 
 int image_setup(void)
@@ -148,7 +148,7 @@ int image_setup(void)
 		log_error("lwIP's variables were copied into the program: it must be compiled -fPIC");
 		return E_STATE;
 	}
-	if (r.to - r.from > IMAGE_BYTES_MAX || (uintptr_t)&tcp_ticks < r.from) {
+	if (r.to - r.from > IMAGE_BYTES_MAX || image_core_size(&r) < IMAGE_LINE || (uintptr_t)&tcp_ticks < r.from) {
 		log_error("lwIP's state is not where it is expected; another build of the library?");
 		return E_STATE;
 	}
@@ -190,7 +190,7 @@ static void image_leave(struct image *i)
 	}
 	i->count = library.moving_count;
 	for (unsigned k = 0; k < i->count; k++)
-		memcpy(i->lines[k], library.state + line_at(k), line_len(k));
+		memcpy(i->lines[k], library.state + library.moving[k], IMAGE_LINE);
 }
 
 void image_enter(struct image *i)
@@ -200,9 +200,9 @@ void image_enter(struct image *i)
 	if (library.current)
 		image_leave(library.current);
 	for (unsigned k = 0; k < i->count; k++)
-		memcpy(library.state + line_at(k), i->lines[k], line_len(k));
+		memcpy(library.state + library.moving[k], i->lines[k], IMAGE_LINE);
 	for (unsigned k = i->count; k < library.moving_count; k++)
-		memcpy(library.state + line_at(k), library.first + line_at(k), line_len(k));
+		memcpy(library.state + library.moving[k], library.first + library.moving[k], IMAGE_LINE);
 	library.current = i;
 	if (++library.switches % IMAGE_VERIFY_INTERVAL == 0 && !image_tail_intact())
 		log_fatal("lwIP's sockets API changed its state: instances are no longer apart");

@@ -55,7 +55,37 @@ START_TEST(library)
 }
 END_TEST
 
-/* 64 neighbours, 100 packets each in turn: one request a neighbour. */
+/* A variable that no instance has touched so far moves with the first that does: the others keep their own. */
+START_TEST(line_found_late)
+{
+	struct image a, b, fresh;
+	uint8_t *variable = dlsym(RTLD_DEFAULT, "udp_pcbs");
+	ck_assert_int_eq(image_setup(), 0);
+	ck_assert_ptr_nonnull(variable);
+	image_init(&a);
+	image_init(&b);
+	image_enter(&b);
+	image_enter(&a);
+	ck_assert_uint_eq(*variable, 0);
+	*variable = 1;
+	image_enter(&b);
+	ck_assert_uint_eq(*variable, 0);
+	*variable = 2;
+	image_enter(&a);
+	ck_assert_uint_eq(*variable, 1);
+	image_fini(&a);
+	image_init(&fresh);
+	image_enter(&fresh);
+	ck_assert_uint_eq(*variable, 0);
+	image_enter(&b);
+	ck_assert_uint_eq(*variable, 2);
+	image_fini(&b);
+	image_enter(&fresh);
+	ck_assert_uint_eq(*variable, 0);
+	image_fini(&fresh);
+}
+END_TEST
+
 /* A child that changes what belongs to the library's sockets API, which is not switched between instances, ends with a
  * message: when the instance is freed (0), or at a look in passing (1). In the parent nothing has changed. */
 START_TEST(tail_changed)
@@ -94,6 +124,7 @@ START_TEST(tail_changed)
 }
 END_TEST
 
+/* 64 neighbours, 100 packets each in turn: one request a neighbour. */
 START_TEST(neighbours_do_not_thrash)
 {
 	struct wire w;
@@ -533,6 +564,7 @@ int main(void)
 	Suite *suite = suite_create("stack_net");
 	TCase *tc = tcase_create("net");
 	tcase_add_test(tc, library);
+	tcase_add_test(tc, line_found_late);
 	tcase_add_loop_test(tc, tail_changed, 0, 2);
 	tcase_add_test(tc, neighbours_do_not_thrash);
 	tcase_add_test(tc, neighbour_silent);
