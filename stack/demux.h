@@ -40,11 +40,11 @@ TAILQ_HEAD(demux_queue, demux_entry);
 struct demux {
 	struct hash_key key;
 	struct demux_entry **buckets;
-	uint32_t bucket_count; /* a power of two, or 0 */
-	uint32_t count;        /* entries, those in TIME_WAIT too */
+	uint32_t bucket_count;    /* a power of two, or 0 */
+	uint32_t count;           /* entries, those in TIME_WAIT too */
 	struct demux_entry *last; /* found last; NULL when none: packets come in trains */
-	uint64_t *steps;       /* entries looked at are counted here */
-	uint64_t removals;     /* so far */
+	uint64_t *steps;          /* entries looked at are counted here */
+	uint64_t removals;        /* so far */
 };
 
 /* Frees the table, which is empty. */
