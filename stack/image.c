@@ -62,23 +62,32 @@ static int image_phdr_visit(struct dl_phdr_info *info, size_t size, void *contex
 	return 0;
 }
 
-/* Where the sockets API's variables begin: behind every variable of the core that has a name. The whole state when
- * they are not laid out so. */
+static uintptr_t image_symbol(const char *name)
+{
+	return (uintptr_t)dlsym(RTLD_DEFAULT, name);
+}
+
+/* Where what no instance uses begins, the tables of lwIP's own neighbour discovery and its sockets API: behind every
+ * variable of the core that has a name. The whole state when they are not laid out so. */
 static size_t image_core_size(const struct image_range *r)
 {
-	const char *core[] = {"tcp_ticks",      "tcp_active_pcbs",    "tcp_tw_pcbs",    "tcp_listen_pcbs",
-			      "tcp_bound_pcbs", "tcp_input_pcb",      "netif_list",     "netif_default",
-			      "ip_data",        "udp_pcbs",           "neighbor_cache", "destination_cache",
-			      "prefix_list",    "default_router_list"};
-	uintptr_t lock = (uintptr_t)dlsym(RTLD_DEFAULT, "lock_tcpip_core");
-	if (lock <= r->from || lock >= r->to)
-		return r->to - r->from;
+	const char *core[] = {"tcp_ticks",     "tcp_active_pcbs", "tcp_tw_pcbs",   "tcp_listen_pcbs", "tcp_bound_pcbs",
+			      "tcp_input_pcb", "netif_list",      "netif_default", "ip_data",         "udp_pcbs"};
+	const char *unused[] = {"default_router_list", "prefix_list", "destination_cache", "neighbor_cache",
+				"lock_tcpip_core"};
+	uintptr_t end = r->to;
+	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++) {
+		uintptr_t p = image_symbol(unused[i]);
+		if (p <= r->from || p >= r->to)
+			return r->to - r->from;
+		end = p < end ? p : end;
+	}
 	for (size_t i = 0; i < sizeof(core) / sizeof(core[0]); i++) {
-		uintptr_t p = (uintptr_t)dlsym(RTLD_DEFAULT, core[i]);
-		if (p < r->from || p >= lock)
+		uintptr_t p = image_symbol(core[i]);
+		if (p < r->from || p >= end)
 			return r->to - r->from;
 	}
-	return lock - r->from;
+	return end - r->from;
 }
 
 /* ---- which lines move ---- */
@@ -205,7 +214,7 @@ void image_enter(struct image *i)
 		memcpy(library.state + library.moving[k], library.first + library.moving[k], IMAGE_LINE);
 	library.current = i;
 	if (++library.switches % IMAGE_VERIFY_INTERVAL == 0 && !image_tail_intact())
-		log_fatal("lwIP's sockets API changed its state: instances are no longer apart");
+		log_fatal("lwIP changed state that no instance uses: instances are no longer apart");
 }
 
 bool image_tail_intact(void)

@@ -6,8 +6,8 @@
  *
  * Of the core's variables only a few cache lines ever change, and only those move: which they are is learnt, by
  * comparing the others with their first contents whenever an instance is left. So an instance that was not entered for
- * long costs few cache misses, and little memory. The part that belongs to lwIP's sockets API, which is never used, is
- * left alone and compared once in a while. Callers: stack/. */
+ * long costs few cache misses, and little memory. The part that belongs to lwIP's sockets API and to the tables of its
+ * own neighbour discovery, which are never used, is left alone and compared once in a while. Callers: stack/. */
 #ifndef BATON_STACK_IMAGE_H
 #define BATON_STACK_IMAGE_H
 
@@ -37,7 +37,7 @@ void image_fini(struct image *i);
 /* Makes it current; nothing is done when it is. */
 void image_enter(struct image *i);
 
-/* Whether the part of the sockets API still has its first contents. */
+/* Whether the part that is never used still has its first contents. */
 bool image_tail_intact(void);
 
 #endif

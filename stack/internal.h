@@ -111,13 +111,21 @@ struct stack_closed {
 };
 
 struct stack {
-	struct image image; /* lwIP's state while another instance is entered */
-	char name[STACK_NAME_MAX];
-	struct trace_sink *trace;
+	/* what entering needs comes first: it lies in few cache lines */
+	struct image image;      /* lwIP's state while another instance is entered */
+	nstime now;              /* of the call that is at work */
+	nstime tick_phase;       /* the instance's ticks are at k * 500 ms - tick_phase */
+	nstime slow_at, fast_at; /* next ticks that are needed */
+	nstime reass_at;         /* next ip_reass_tmr; NSTIME_NEVER without fragments */
+	unsigned reass_ticks;    /* seconds for which fragments may still be queued */
+	uint8_t timer_calls;     /* lwIP's hidden tcp_timer_ctr: calls of tcp_slowtmr and tcp_fasttmr */
 	bool forwarding;
-	bool silent; /* stack_free is at work: nothing is sent */
+	bool silent;                /* stack_free is at work: nothing is sent */
+	struct wheel *wheel;        /* who needs which slow tick; NULL before the first */
+	struct demux_queue fast;    /* who needs the next fast tick */
+	struct tcp_pcb *output_pcb; /* tcp_output is at work on it */
+	struct trace_sink *trace;
 	uint32_t half_open_max, connections_max;
-	nstime now; /* of the call that is at work */
 
 	struct stack_netif *netifs[STACK_NETIFS_MAX];
 	unsigned netif_count;
@@ -145,16 +153,9 @@ struct stack {
 	struct random_stream random; /* lwIP's rand() */
 	uint16_t port_next;          /* ephemeral port to try next, counted from the first */
 	uint16_t ip_id_offset;       /* added to lwIP's counter of IP identifiers */
-	nstime tick_phase;           /* the instance's ticks are at k * 500 ms - tick_phase */
-	nstime slow_at, fast_at;     /* next ticks that are needed */
-	struct wheel *wheel;         /* who needs which slow tick; NULL before the first */
-	struct demux_queue fast;     /* who needs the next fast tick */
-	uint8_t timer_calls;         /* lwIP's hidden tcp_timer_ctr: calls of tcp_slowtmr and tcp_fasttmr */
-	nstime reass_at;             /* next ip_reass_tmr; NSTIME_NEVER without fragments */
-	unsigned reass_ticks;        /* seconds for which fragments may still be queued */
-	struct tcp_pcb *output_pcb;  /* tcp_output is at work on it */
 	uint32_t closed_count;
 	struct stack_counters counters;
+	char name[STACK_NAME_MAX];
 };
 
 /* The instance whose image is current, or NULL; lwIP's hooks use it. */

@@ -135,7 +135,7 @@ void stack_free(struct stack *s)
 		free(s->vips[i]);
 	route_table_fini(&s->routes);
 	if (!image_tail_intact())
-		log_fatal("lwIP's sockets API changed its state: instances are no longer apart");
+		log_fatal("lwIP changed state that no instance uses: instances are no longer apart");
 	stack_current = NULL;
 	image_fini(&s->image);
 	free(s);

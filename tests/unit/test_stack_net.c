@@ -86,8 +86,9 @@ START_TEST(line_found_late)
 }
 END_TEST
 
-/* A child that changes what belongs to the library's sockets API, which is not switched between instances, ends with a
- * message: when the instance is freed (0), or at a look in passing (1). In the parent nothing has changed. */
+/* A child that changes what belongs to the library's sockets API, which no instance uses and is not switched between
+ * instances, ends with a message: when the instance is freed (0), or at a look in passing (1). In the parent nothing
+ * has changed. */
 START_TEST(tail_changed)
 {
 	char said[200] = "";
