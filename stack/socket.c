@@ -278,6 +278,8 @@ static void sock_listener_close(struct sock *k)
 		if (child->listener != k)
 			continue;
 		child->listener = NULL;
+		if (child->pcb) /* lwIP would look for those in its lists */
+			child->pcb->listener = NULL;
 		if (child->state == SOCK_STATE_EMBRYO)
 			tcp_abort(child->pcb);
 	}
