@@ -15,6 +15,7 @@ static const char *const failure_texts[CLIENT_FAILURE_COUNT] = {
 	[CLIENT_COMPLETED] = "done",      [CLIENT_RESET] = "reset",         [CLIENT_TIMEOUT] = "timeout",
 	[CLIENT_REFUSED] = "refused",     [CLIENT_NO_SOCKET] = "no-socket", [CLIENT_SHORT] = "short",
 	[CLIENT_CORRUPTED] = "corrupted", [CLIENT_MALFORMED] = "malformed", [CLIENT_BAD_STATUS] = "bad-status",
+	[CLIENT_CRASHED] = "crashed",
 };
 
 static const char *const kind_texts[] = {
@@ -33,6 +34,7 @@ struct client *client_new(struct stack *stack, uint64_t seed, struct trace_sink 
 	c->seed = seed;
 	c->trace = trace;
 	LIST_INIT(&c->conns);
+	client_groups_init(&c->groups, seed);
 	STAILQ_INIT(&c->ended);
 	STAILQ_INIT(&c->connections_ended);
 	return c;
@@ -52,6 +54,7 @@ static void conn_free(struct client_conn *conn)
 		STAILQ_REMOVE_HEAD(&conn->queue, next);
 		work_free(w);
 	}
+	client_groups_remove(&conn->client->groups, conn);
 	LIST_REMOVE(conn, link);
 	free(conn);
 }
@@ -72,6 +75,7 @@ void client_free(struct client *c)
 		STAILQ_REMOVE_HEAD(&c->ended, next);
 		work_free(w);
 	}
+	client_groups_fini(&c->groups);
 	free(c);
 }
 
@@ -316,19 +320,18 @@ static struct client_conn *conn_new(struct client *c, const struct client_spec *
 	conn->group = spec->kind == CLIENT_HTTP ? spec->group : 0;
 	STAILQ_INIT(&conn->queue);
 	LIST_INSERT_HEAD(&c->conns, conn, link);
+	client_groups_add(&c->groups, conn);
 	return conn;
 }
 
 /* The connection of the spec's group, or a new one. */
 static struct client_conn *conn_for(struct client *c, const struct client_spec *spec)
 {
-	struct client_conn *conn;
+	struct client_conn *conn = NULL;
 
 	if (spec->kind == CLIENT_HTTP && spec->group)
-		LIST_FOREACH (conn, &c->conns, link)
-			if (conn->group == spec->group)
-				return conn;
-	return conn_new(c, spec);
+		conn = client_groups_find(&c->groups, spec->group);
+	return conn ? conn : conn_new(c, spec);
 }
 
 uint64_t client_start(struct client *c, const struct client_spec *spec, nstime now)
@@ -350,19 +353,44 @@ uint64_t client_start(struct client *c, const struct client_spec *spec, nstime n
 	c->pending++;
 	w->outcome = (struct client_outcome){
 		.request = request,
+		.tag = spec->tag,
 		.kind = spec->kind,
 		.started = now,
 		.first_byte = NSTIME_NEVER,
 	};
 	conn = conn_for(c, spec);
 	if (w->last)
-		conn->group = 0;
+		client_groups_remove(&c->groups, conn);
 	idle = STAILQ_EMPTY(&conn->queue);
 	STAILQ_INSERT_TAIL(&conn->queue, w, next);
 	if (idle && conn_begin(conn, now))
 		while (conn_work(conn, 0, now))
 			;
 	return request;
+}
+
+void client_group_end(struct client *c, uint64_t group, nstime now)
+{
+	struct client_conn *conn = client_groups_find(&c->groups, group);
+
+	if (!conn)
+		return;
+	client_groups_remove(&c->groups, conn);
+	if (STAILQ_EMPTY(&conn->queue)) {
+		conn_disconnect(conn, false, now);
+		conn_free(conn);
+	}
+}
+
+void client_crash(struct client *c, nstime now)
+{
+	struct client_conn *conn;
+
+	LIST_FOREACH (conn, &c->conns, link)
+		while (!STAILQ_EMPTY(&conn->queue)) {
+			work_end(conn, CLIENT_CRASHED, now);
+			conn->sender = (struct sender){0}; /* the others sent nothing */
+		}
 }
 
 bool client_outcome_next(struct client *c, struct client_outcome *out)

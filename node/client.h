@@ -23,6 +23,7 @@ enum client_kind { CLIENT_HTTP, CLIENT_ECHO, CLIENT_BULK };
 /* One piece of work. Pointers are borrowed for the call. */
 struct client_spec {
 	enum client_kind kind;
+	uint64_t tag; /* the caller's; comes back with the outcome */
 	struct addr address;
 	uint16_t port;
 	uint64_t body_bytes;   /* HTTP: of the request's body; echo, bulk: of the stream */
@@ -49,11 +50,13 @@ enum client_failure {
 	CLIENT_CORRUPTED,  /* bytes were not the expected ones, or too many */
 	CLIENT_MALFORMED,  /* the reply is no HTTP */
 	CLIENT_BAD_STATUS, /* the reply's status is not 200 */
+	CLIENT_CRASHED,    /* the client's node did */
 	CLIENT_FAILURE_COUNT
 };
 
 struct client_outcome {
 	uint64_t request; /* as client_start gave it */
+	uint64_t tag;     /* the spec's */
 	enum client_kind kind;
 	enum client_failure failure;
 	const char *reason;      /* static text of failure: "done", "reset", ... */
@@ -87,6 +90,14 @@ void client_free(struct client *c);
 /* Starts or queues one piece of work and returns its number, counted from 1. What fails at once (no socket) is an
  * outcome too. 0 when the spec is impossible: a head above CLIENT_HEAD_BYTES_MAX, or a line end in a text. */
 uint64_t client_start(struct client *c, const struct client_spec *spec, nstime now);
+
+/* No other request comes for the group: closes its connection behind those that are queued. No effect when there is no
+ * such group. */
+void client_group_end(struct client *c, uint64_t group, nstime now);
+
+/* Everything pending fails with CLIENT_CRASHED; no socket is touched. Only client_outcome_next and client_free may
+ * follow. */
+void client_crash(struct client *c, nstime now);
 
 /* The next outcome, in order of ending; false when there is none. */
 bool client_outcome_next(struct client *c, struct client_outcome *out);

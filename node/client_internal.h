@@ -3,6 +3,7 @@
 #ifndef BATON_NODE_CLIENT_INTERNAL_H
 #define BATON_NODE_CLIENT_INTERNAL_H
 
+#include "base/hash.h"
 #include "base/vec.h"
 #include "node/client.h"
 #include "node/sender.h"
@@ -30,7 +31,8 @@ struct client_conn {
 	uint16_t port;
 	enum client_kind kind;
 	uint32_t keepalive_ms;
-	uint64_t group;    /* 0: takes no more work */
+	uint64_t group; /* 0: takes no more work, and is in no list of groups */
+	LIST_ENTRY(client_conn) group_link;
 	struct sock *sock; /* NULL: not connected */
 	STAILQ_HEAD(, client_work) queue;
 	struct sender sender;
@@ -47,6 +49,16 @@ struct client_ended {
 	struct client_connection story;
 };
 
+LIST_HEAD(client_group_list, client_conn);
+
+/* Connections by their group: a hash table of lists, which grows with them. */
+struct client_groups {
+	struct hash_key key;
+	struct client_group_list *lists; /* NULL until the first comes */
+	size_t lists_count;              /* a power of two */
+	size_t count;                    /* connections */
+};
+
 struct client {
 	struct stack *stack;
 	uint64_t seed;
@@ -57,6 +69,7 @@ struct client {
 	bool keep_connections;
 	uint64_t connections_opened;
 	STAILQ_HEAD(, client_ended) connections_ended;
+	struct client_groups groups;
 };
 
 /* Notes that bytes of the reply arrived. */
@@ -70,6 +83,15 @@ static inline void client_arrival_note(struct client_work *w, nstime now)
 		o->stall = now - w->last_byte;
 	w->last_byte = now;
 }
+
+/* ---- client_group.c ---- */
+void client_groups_init(struct client_groups *g, uint64_t seed);
+void client_groups_fini(struct client_groups *g);
+
+/* Connections without group are not added, nor removed. Removing sets the connection's group to 0. */
+void client_groups_add(struct client_groups *g, struct client_conn *conn);
+void client_groups_remove(struct client_groups *g, struct client_conn *conn);
+struct client_conn *client_groups_find(const struct client_groups *g, uint64_t group); /* NULL: there is none */
 
 /* What reading found. */
 enum client_progress { CLIENT_GOES_ON, CLIENT_DONE, CLIENT_FAILED };

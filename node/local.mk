@@ -10,6 +10,7 @@ libnode_a_SOURCES = \
 	node/body.h \
 	node/client.c \
 	node/client.h \
+	node/client_group.c \
 	node/client_http.c \
 	node/client_internal.h \
 	node/client_stream.c \

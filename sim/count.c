@@ -169,8 +169,28 @@ static void count_backend_connections(const struct scenario_node *spec, uint64_t
 	metrics_add(m, path, connections);
 }
 
+static void set_traffic(struct metrics *m, const struct scenario_traffic *spec, const char *what, uint64_t value)
+{
+	char path[METRIC_PATH_MAX];
+	snprintf(path, sizeof(path), "traffic.%s.%s", spec->name, what);
+	metrics_set(m, path, value);
+}
+
+void count_traffic(const struct traffic_entry *e, struct metrics *m)
+{
+	if (!e->spec->name)
+		return;
+	set_traffic(m, e->spec, "started", e->started);
+	set_traffic(m, e->spec, "completed", e->completed);
+	set_traffic(m, e->spec, "failed", e->failed);
+	set_traffic(m, e->spec, "bytes", e->bytes);
+	set_traffic(m, e->spec, "goodput_bps", traffic_goodput_bps(e));
+}
+
 void count_declare_scenario(const struct scenario *s, struct metrics *m)
 {
+	for (size_t i = 0; i < s->traffic_count; i++)
+		count_traffic(&(const struct traffic_entry){.spec = &s->traffic[i]}, m);
 	if (scenario_is_sticky(s))
 		count_sticky(&(const struct sticky_counters){0}, m);
 	if (s->health.interval) {

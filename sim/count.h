@@ -6,6 +6,7 @@
 #include "node/node.h"
 #include "sim/metrics.h"
 #include "sim/scenario.h"
+#include "sim/traffic.h"
 
 /* Adds everything that the node counted; `client`: its stack is a client's. */
 void count_node(struct node *n, bool client, struct metrics *m);
@@ -13,9 +14,12 @@ void count_node(struct node *n, bool client, struct metrics *m);
 /* Adds every metric that count_node may add, as zero. */
 void count_declare(struct metrics *m);
 
+/* Sets traffic.NAME.* of an entry that has a name. */
+void count_traffic(const struct traffic_entry *e, struct metrics *m);
+
 /* The metrics that only some scenarios have: backends.NAME.connections where scenario_backends_counted says so,
- * sticky.* where a rule is sticky, health.*, backends.NAME.falls and .rises where backends report. Declares them as
- * zero. */
+ * sticky.* where a rule is sticky, health.*, backends.NAME.falls and .rises where backends report, traffic.NAME.* where
+ * an entry has a name. Declares them as zero. */
 void count_declare_scenario(const struct scenario *s, struct metrics *m);
 
 /* Adds those of one node; `spec` is the node's. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sim/impair_model.h"
 
+#include "sim/fixed.h"
+
 #define BILLION    UINT64_C(1000000000)
 #define TABLE_BITS 12U
 #define TABLE_SIZE (1 << TABLE_BITS)
 #define TABLE_ONE  (1 << 16)       /* a deviation of 1 */
 #define TABLE_MOST (4 * TABLE_ONE) /* where Pareto ends */
-#define GRID_ONE   1024            /* steps of the density in a deviation of 1; the exponents below are for this many */
-#define GRID_SIZE  (8 * GRID_ONE)  /* beyond 8 lies less than 1e-15 */
 
 enum { GOOD = IMPAIR_CHAIN_START, BAD = 2 };
 enum { RECEIVED = IMPAIR_CHAIN_START, RECEIVED_IN_BURST, LOST_IN_BURST, LOST_ALONE };
@@ -83,55 +83,6 @@ bool impair_correlated_chance(struct impair_correlation *c, uint32_t ppb, uint32
 	return impair_correlated(c, rho_ppb, r) * BILLION < (uint64_t)ppb << 32;
 }
 
-/* exp(-z^2/2) at z = 0, 1/1024, 2/1024, ..., in units of 2^-62. With q = exp(-h^2/2), each is q^(2j+1) times the one
- * before; h^2/2 is 2^-21, so that three terms of the series give q to the last bit. */
-struct density {
-	uint64_t value, ratio;
-};
-
-#define DENSITY_ONE  (UINT64_C(1) << 62)
-#define DENSITY_STEP (DENSITY_ONE - (UINT64_C(1) << 41) + (UINT64_C(1) << 19))
-
-static uint64_t density_times(uint64_t a, uint64_t b)
-{
-	return (uint64_t)((unsigned __int128)a * b >> 62);
-}
-
-/* The area of the next step, by the trapezoid rule, in units of half a step's width. */
-static uint64_t density_next(struct density *d)
-{
-	uint64_t before = d->value;
-
-	d->value = density_times(d->value, d->ratio);
-	d->ratio = density_times(d->ratio, density_times(DENSITY_STEP, DENSITY_STEP));
-	return before + d->value;
-}
-
-/* Quantiles in the middle of each of the table's parts, from where the area under the density passes them; between two
- * points of the grid by interpolation. The error is below the table's unit. */
-static void normal_make(int32_t *table)
-{
-	struct density d = {.value = DENSITY_ONE, .ratio = DENSITY_STEP};
-	unsigned __int128 total = 0, area = 0, wanted;
-	uint64_t step;
-	int32_t j = 0;
-
-	for (unsigned i = 0; i < GRID_SIZE; i++)
-		total += density_next(&d);
-	d = (struct density){.value = DENSITY_ONE, .ratio = DENSITY_STEP};
-	step = density_next(&d);
-	for (unsigned k = 0; k < TABLE_SIZE / 2; k++) {
-		wanted = total * (2 * k + 1) / TABLE_SIZE;
-		for (; area + step <= wanted; j++) {
-			area += step;
-			step = density_next(&d);
-		}
-		table[TABLE_SIZE / 2 + k] =
-			j * (TABLE_ONE / GRID_ONE) + (int32_t)((wanted - area) * (TABLE_ONE / GRID_ONE) / step);
-		table[TABLE_SIZE / 2 - 1 - k] = -table[TABLE_SIZE / 2 + k];
-	}
-}
-
 static uint64_t cube_root(uint64_t n)
 {
 	uint64_t root = 0;
@@ -140,6 +91,13 @@ static uint64_t cube_root(uint64_t n)
 		if ((root | bit) * (root | bit) * (root | bit) <= n)
 			root |= bit;
 	return root;
+}
+
+/* Quantiles in the middle of each of the table's parts. */
+static void normal_make(int32_t *table)
+{
+	for (unsigned k = 0; k < TABLE_SIZE; k++)
+		table[k] = fixed_normal_q16((2 * k + 1) << (31 - TABLE_BITS));
 }
 
 /* At the quantile u it is (1-u)^(-1/3); 1-u is m / (2 * TABLE_SIZE) in the middle of a part. */

@@ -7,6 +7,8 @@ libsim_a_SOURCES = \
 	sim/count.h \
 	sim/csv.c \
 	sim/csv.h \
+	sim/distribution.c \
+	sim/distribution.h \
 	sim/engine.c \
 	sim/engine.h \
 	sim/expect.c \
@@ -15,6 +17,8 @@ libsim_a_SOURCES = \
 	sim/flows.h \
 	sim/histogram.c \
 	sim/histogram.h \
+	sim/fixed.c \
+	sim/fixed.h \
 	sim/impair.c \
 	sim/impair.h \
 	sim/impair_bucket.c \
@@ -37,6 +41,7 @@ libsim_a_SOURCES = \
 	sim/scenario_addresses.c \
 	sim/scenario_balance.c \
 	sim/scenario_cluster.c \
+	sim/scenario_distribution.c \
 	sim/scenario_doc.c \
 	sim/scenario_doc.h \
 	sim/scenario_faults.c \

@@ -50,6 +50,10 @@ static void traffic_spec_fini(struct scenario_traffic *t)
 	free(t->method);
 	free(t->host);
 	free(t->path);
+	free(t->name);
+	free(t->body.points);
+	free(t->reply.points);
+	free(t->think.points);
 }
 
 void scenario_free(struct scenario *s)
@@ -130,8 +134,7 @@ static void parse_version(struct parse *p)
 			SCENARIO_VERSION);
 }
 
-/* Where the key file is: a relative path in a scenario starts at the scenario, one of --set where the command runs. */
-static char *key_path(const struct parse *p, const struct doc *d, const char *path)
+char *parse_path(const struct parse *p, const struct doc *d, const char *path)
 {
 	const char *slash = strrchr(p->s->file, '/');
 	char *joined;
@@ -139,13 +142,13 @@ static char *key_path(const struct parse *p, const struct doc *d, const char *pa
 	if (d->place.origin || *path == '/' || !slash)
 		return parse_copy(path);
 	if (asprintf(&joined, "%.*s%s", (int)(slash + 1 - p->s->file), p->s->file, path) < 0)
-		log_fatal("out of memory for the path of a key");
+		log_fatal("out of memory for a path");
 	return joined;
 }
 
 static void parse_key(struct parse *p, const struct doc *d, const char *text)
 {
-	char *path = key_path(p, d, text);
+	char *path = parse_path(p, d, text);
 	uint8_t *key = scenario_grow(NULL, 0, SCENARIO_KEY_LEN);
 	FILE *f = fopen(path, "rb");
 	size_t len;

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/nstime.h"
+#include "sim/distribution.h"
 #include "sim/impair.h"
 
 #include <stdbool.h>
@@ -123,6 +124,7 @@ enum arrivals { ARRIVALS_EVEN, ARRIVALS_POISSON, ARRIVALS_BURST };
 
 /* One entry of traffic:. Requests are HTTP to a service or node, unless `app` says echo or bulk. */
 struct scenario_traffic {
+	char *name;   /* unique among the entries; NULL: it has none */
 	size_t *from; /* client node indices */
 	size_t from_count;
 	bool to_service;        /* else to a node */
@@ -130,20 +132,24 @@ struct scenario_traffic {
 	struct addr to_address; /* a node's, otherwise */
 	uint16_t to_port;
 	enum app_kind app;    /* APP_HTTP, APP_ECHO or APP_BULK */
-	uint64_t requests;    /* total of the entry */
+	uint64_t requests;    /* total of the entry; 0: as many as come before `duration` is over */
+	nstime duration;      /* since start: how long requests come; 0: until there were `requests` */
 	uint64_t interval_ns; /* between arrivals of the entry; 0: all at start */
 	enum arrivals arrivals;
 	uint64_t burst; /* requests a burst */
 	nstime start;
+	uint64_t users;             /* closed loop: so many, each asking when it has thought; 0: open loop */
+	nstime ramp;                /* over which they come, evenly */
+	struct distribution think;  /* between an answer and the user's next request */
 	char *method, *host, *path; /* path may hold {n} */
 	char **headers;             /* "Name: value" */
 	size_t headers_count;
-	uint64_t body;           /* bytes of request body (echo, bulk: bytes sent) */
-	bool chunked;            /* request body in chunks */
-	uint64_t reply;          /* bytes; 0: the server's default */
-	uint64_t per_connection; /* requests a connection */
-	bool half_close;         /* the client shuts down writing behind its request */
-	nstime keepalive;        /* the clients' TCP keepalive: idle time and interval of probes; 0: off */
+	struct distribution body;  /* bytes of a request's body (echo, bulk: bytes sent) */
+	bool chunked;              /* request body in chunks */
+	struct distribution reply; /* bytes; the constant 0: the server's default */
+	uint64_t per_connection;   /* requests a connection */
+	bool half_close;           /* the client shuts down writing behind its request */
+	nstime keepalive;          /* the clients' TCP keepalive: idle time and interval of probes; 0: off */
 };
 
 enum fault_kind { FAULT_LINK_DOWN, FAULT_SET, FAULT_CRASH, FAULT_RESTART, FAULT_DROP, FAULT_CORRUPT, FAULT_DUPLICATE };

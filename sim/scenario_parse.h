@@ -19,14 +19,16 @@
 #define SCENARIO_KEEPALIVE_MAX   (24 * 3600 * NSTIME_S)
 #define SCENARIO_TRAFFIC_MAX     4096U
 #define SCENARIO_FAULTS_MAX      4096U
-#define SCENARIO_CAPTURES_MAX    512U                /* each is an open file */
-#define SCENARIO_ATTACHMENTS_MAX 262144U             /* of all nodes */
-#define SCENARIO_INTERFACES_MAX  64U                 /* of one node */
-#define SCENARIO_ROUTES_MAX      (1U << 20)          /* of all nodes */
-#define SCENARIO_WORK_MAX        (1U << 24)          /* names compared with globs, steps along paths */
-#define SCENARIO_SAMPLES_MAX     1000000U            /* of a time series */
-#define SCENARIO_SERIES_NODES    16U                 /* nodes shown one by one without being asked for */
-#define SCENARIO_REQUESTS_MAX    1000000000U         /* of one entry of traffic */
+#define SCENARIO_CAPTURES_MAX    512U        /* each is an open file */
+#define SCENARIO_ATTACHMENTS_MAX 262144U     /* of all nodes */
+#define SCENARIO_INTERFACES_MAX  64U         /* of one node */
+#define SCENARIO_ROUTES_MAX      (1U << 20)  /* of all nodes */
+#define SCENARIO_WORK_MAX        (1U << 24)  /* names compared with globs, steps along paths */
+#define SCENARIO_SAMPLES_MAX     1000000U    /* of a time series */
+#define SCENARIO_SERIES_NODES    16U         /* nodes shown one by one without being asked for */
+#define SCENARIO_REQUESTS_MAX    1000000000U /* of one entry of traffic */
+#define SCENARIO_USERS_MAX       1000000U    /* of one entry */
+#define SCENARIO_THINK_MAX       (24 * 3600 * NSTIME_S)
 #define SCENARIO_BYTES_MAX       (UINT64_C(1) << 40) /* of one body */
 
 struct name_index {
@@ -100,6 +102,15 @@ static inline uint32_t address_number(const struct addr *a)
 
 /* A copy for the scenario. */
 char *parse_copy(const char *text);
+
+/* Where a file named in a scenario is: a relative path starts at the scenario, one of --set where the command runs. To
+ * be freed. */
+char *parse_path(const struct parse *p, const struct doc *d, const char *path);
+
+/* A size or duration, or the distribution of one; each of its values from `least` to `most`. False with a mistake
+ * added; what *out then holds is the scenario's to free all the same. */
+bool parse_distribution(struct parse *p, struct doc *d, enum units_dimension dimension, uint64_t least, uint64_t most,
+			struct distribution *out);
 
 /* References. A node by its name, or SIZE_MAX with a mistake. */
 size_t parse_node_ref(struct parse *p, const struct doc *d, const char *name, size_t len);

@@ -110,10 +110,10 @@ static void parse_http(struct parse *p, struct doc *entry, struct scenario_traff
 	if (headers)
 		parse_headers(p, headers, t);
 	if (body)
-		parse_size(p, body, SCENARIO_BYTES_MAX, &t->body);
-	if (reply && parse_size(p, reply, SCENARIO_BYTES_MAX, &t->reply) && !t->reply)
-		MISTAKE(p, reply, "a reply of nothing cannot be asked for; without 'reply' it is 1 KiB");
-	if (chunked && parse_bool(p, chunked, &t->chunked) && t->chunked && !t->body)
+		parse_distribution(p, body, UNITS_SIZE, 0, SCENARIO_BYTES_MAX, &t->body);
+	if (reply)
+		parse_distribution(p, reply, UNITS_SIZE, 1, SCENARIO_BYTES_MAX, &t->reply);
+	if (chunked && parse_bool(p, chunked, &t->chunked) && t->chunked && !body)
 		MISTAKE_KEY(p, chunked, "'chunked' is never applied: there is no 'body'");
 	if (per)
 		parse_count(p, per, 1, SCENARIO_REQUESTS_MAX, &t->per_connection);
@@ -133,8 +133,8 @@ static void parse_bytes(struct parse *p, struct doc *entry, struct scenario_traf
 		parse_never(p, entry, *key, why);
 	if (!bytes)
 		MISTAKE(p, entry, "'bytes' is missing: how much does %s send?", app_words[t->app]);
-	else if (parse_size(p, bytes, SCENARIO_BYTES_MAX, &t->body) && !t->body)
-		MISTAKE(p, bytes, "zero bytes are no traffic");
+	else
+		parse_distribution(p, bytes, UNITS_SIZE, 1, SCENARIO_BYTES_MAX, &t->body);
 }
 
 static void parse_arrivals(struct parse *p, struct doc *entry, struct scenario_traffic *t)
@@ -146,6 +146,8 @@ static void parse_arrivals(struct parse *p, struct doc *entry, struct scenario_t
 	const char *text, *why;
 	size_t word;
 
+	parse_never(p, entry, "think", "that is for 'users'");
+	parse_never(p, entry, "ramp", "that is for 'users'");
 	if (rate && parse_text(p, rate, &text)) {
 		if (units_parse_frequency(text, &f, &why))
 			MISTAKE(p, rate, "'%s' is not %s: %s", text, units_dimension_text(UNITS_FREQUENCY), why);
@@ -162,24 +164,60 @@ static void parse_arrivals(struct parse *p, struct doc *entry, struct scenario_t
 		MISTAKE(p, arrivals, "'burst' is missing: how many requests come at a time?");
 	else
 		parse_count(p, burst, 1, SCENARIO_REQUESTS_MAX, &t->burst);
+	if (!rate && doc_get(entry, "for"))
+		MISTAKE_KEY(p, doc_get(entry, "for"), "'for' needs a 'rate' or 'users'");
 }
 
-static void parse_times(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+/* A closed loop. */
+static void parse_users(struct parse *p, struct doc *entry, struct scenario_traffic *t)
 {
-	struct doc *start = doc_get(entry, "start"), *requests = doc_get(entry, "requests");
-	struct doc *keepalive = doc_get(entry, "keepalive");
-	const struct scenario *s = p->s;
+	static const char *const open_keys[] = {"rate", "arrivals", "burst", NULL};
+	struct doc *think = doc_get(entry, "think"), *ramp = doc_get(entry, "ramp");
 
-	if (keepalive && parse_duration(p, keepalive, &t->keepalive) &&
+	for (const char *const *key = open_keys; *key; key++)
+		parse_never(p, entry, *key, "users ask when they have thought: 'think'");
+	parse_count(p, doc_get(entry, "users"), 1, SCENARIO_USERS_MAX, &t->users);
+	if (think)
+		parse_distribution(p, think, UNITS_DURATION, 0, SCENARIO_THINK_MAX, &t->think);
+	if (ramp)
+		parse_duration(p, ramp, &t->ramp);
+	if (!doc_get(entry, "requests") && !doc_get(entry, "for"))
+		MISTAKE_KEY(p, doc_get(entry, "users"), "users without end: 'requests' in all, or 'for' a duration");
+}
+
+static void parse_keepalive(struct parse *p, const struct doc *keepalive, struct scenario_traffic *t)
+{
+	if (parse_duration(p, keepalive, &t->keepalive) &&
 	    (t->keepalive < SCENARIO_KEEPALIVE_MIN || t->keepalive > SCENARIO_KEEPALIVE_MAX))
 		MISTAKE(p, keepalive, "keepalive probes begin after 1 s to 24 h without a packet");
+}
+
+/* When the entry begins and ends. After arrivals or users. */
+static void parse_times(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+{
+	struct doc *start = doc_get(entry, "start"), *requests = doc_get(entry, "requests"),
+		   *duration = doc_get(entry, "for");
+	const struct scenario *s = p->s;
 
 	if (requests)
 		parse_count(p, requests, 1, SCENARIO_REQUESTS_MAX, &t->requests);
+	if (duration && requests)
+		MISTAKE_KEY(p, duration, "an entry ends after so many 'requests' or 'for' so long, not both");
+	else if (duration && parse_duration(p, duration, &t->duration)) {
+		t->requests = 0;
+		if (!t->duration)
+			MISTAKE(p, duration, "traffic for no time is none");
+	}
 	if (start && parse_duration(p, start, &t->start) && s->stop && t->start >= s->stop) {
 		MISTAKE(p, start, "the run stops before this traffic starts");
 		return;
 	}
+	if (s->stop && t->duration && nstime_add(t->start, t->duration) > s->stop)
+		MISTAKE(p, duration, "the run stops before this traffic does");
+	if (t->users && t->duration && t->ramp >= t->duration)
+		MISTAKE(p, doc_get(entry, "ramp"), "users that come when the traffic is over");
+	if (t->users || !t->requests)
+		return;
 	unsigned __int128 last = (unsigned __int128)(t->requests - 1) * t->interval_ns + t->start;
 
 	if (s->stop && requests && last >= s->stop)
@@ -283,20 +321,38 @@ static void parse_to_node(struct parse *p, struct doc *d, struct scenario_traffi
 			t->to_address = n->attachments[i].address;
 }
 
+static void parse_entry_name(struct parse *p, const struct doc *d, struct scenario_traffic *t)
+{
+	const struct scenario *s = p->s;
+	const char *text;
+
+	if (!parse_text(p, d, &text) || !parse_name(p, d->place, text, strlen(text)))
+		return;
+	for (size_t i = 0; i < s->traffic_count; i++)
+		if (s->traffic[i].name && !strcmp(s->traffic[i].name, text)) {
+			MISTAKE(p, d, "two entries of traffic are named '%s'", text);
+			return;
+		}
+	t->name = parse_copy(text);
+}
+
 static void parse_entry(struct parse *p, struct doc *d)
 {
 	static const char *const known[] = {
-		"from",       "to",        "service", "app",  "requests", "rate", "arrivals", "burst", "start",
-		"bytes",      "method",    "host",    "path", "headers",  "body", "chunked",  "reply", "per_connection",
-		"half_close", "keepalive", NULL};
+		"name",  "from",           "to",         "service",   "app",     "requests", "for",
+		"rate",  "arrivals",       "burst",      "start",     "users",   "think",    "ramp",
+		"bytes", "method",         "host",       "path",      "headers", "body",     "chunked",
+		"reply", "per_connection", "half_close", "keepalive", NULL};
 	static const char *const apps[] = {"echo", "http", "bulk", NULL};
 	struct scenario *s = p->s;
 	struct scenario_traffic t = {.app = APP_HTTP, .requests = 1, .burst = 1, .per_connection = 1};
 	struct doc *from = doc_get(d, "from"), *to = doc_get(d, "to"), *service = doc_get(d, "service");
-	struct doc *app = doc_get(d, "app");
+	struct doc *app = doc_get(d, "app"), *name = doc_get(d, "name"), *keepalive = doc_get(d, "keepalive");
 	size_t word;
 
 	if (parse_map(p, d, "traffic", known, NULL) && d->kind == DOC_MAP) {
+		if (name)
+			parse_entry_name(p, name, &t);
 		if (app && parse_word(p, app, apps, NULL, &word))
 			t.app = (enum app_kind)word;
 		if (from)
@@ -313,8 +369,13 @@ static void parse_entry(struct parse *p, struct doc *d)
 			parse_http(p, d, &t);
 		else
 			parse_bytes(p, d, &t);
-		parse_arrivals(p, d, &t);
+		if (doc_get(d, "users"))
+			parse_users(p, d, &t);
+		else
+			parse_arrivals(p, d, &t);
 		parse_times(p, d, &t);
+		if (keepalive)
+			parse_keepalive(p, keepalive, &t);
 	} else if (doc_is_empty(d)) {
 		MISTAKE(p, d, "an empty entry");
 	}

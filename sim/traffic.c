@@ -2,6 +2,7 @@
 #include "sim/traffic.h"
 
 #include "base/log.h"
+#include "sim/distribution.h"
 #include "sim/world.h"
 
 #include <inttypes.h>
@@ -9,35 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LN2_Q32 UINT64_C(2977044471) /* ln 2 in 0.32 fixed point */
-
-/* -log2(u / 2^32) in 32.32 fixed point for u in [1, 2^32]: the integer part by counting zeroes, the fraction by
- * repeated squaring of the mantissa (1.31), a bit at a time. */
-static uint64_t minus_log2_q32(uint64_t u)
-{
-	unsigned top = 63U - (unsigned)__builtin_clzll(u);
-	if (top == 32)
-		return 0;
-	uint64_t mantissa = u << (31U - top);
-	uint64_t fraction = 0;
-	for (unsigned bit = 0; bit < 32; bit++) {
-		mantissa = (mantissa * mantissa) >> 31;
-		fraction <<= 1;
-		if (mantissa >> 32) {
-			mantissa >>= 1;
-			fraction |= 1;
-		}
-	}
-	return ((uint64_t)(32 - top) << 32) - fraction;
-}
-
-nstime traffic_exponential_ns(struct random_stream *r, nstime mean_ns)
-{
-	uint64_t log2_q32 = minus_log2_q32((uint64_t)random_u32(r) + 1);
-	unsigned __int128 ln_q64 =
-		(unsigned __int128)log2_q32 * LN2_Q32; /* 64 fraction bits, at most 23 in all above */
-	return (nstime)((ln_q64 >> 32) * mean_ns >> 32);
-}
+#define USER_RETRY_NS                                                                                                  \
+	NSTIME_S /* a user whose request failed waits as long at least, so that no loop goes without time */
 
 /* When the entry's request number n (from 0) comes, given that the one before came at `last`. */
 static nstime arrival_next(struct traffic_entry *e, uint64_t n, nstime last)
@@ -45,7 +19,7 @@ static nstime arrival_next(struct traffic_entry *e, uint64_t n, nstime last)
 	const struct scenario_traffic *s = e->spec;
 	switch (s->arrivals) {
 	case ARRIVALS_POISSON:
-		return nstime_add(last, traffic_exponential_ns(&e->arrivals, s->interval_ns));
+		return nstime_add(last, distribution_exponential(&e->arrivals, s->interval_ns));
 	case ARRIVALS_BURST:
 		return nstime_add(s->start, n / s->burst * s->burst * s->interval_ns);
 	case ARRIVALS_EVEN:
@@ -88,53 +62,210 @@ static enum client_kind kind_of(enum app_kind app)
 	}
 }
 
-/* Starts request n (from 0) of the entry. */
-static void entry_start(struct traffic_entry *e, uint64_t n, nstime now)
+/* What connection a request of an open-loop entry uses; `turn` counts its client's requests from 0. */
+static uint64_t open_group(const struct traffic_entry *e, uint64_t turn)
+{
+	const struct traffic *t = &e->world->traffic;
+	return (uint64_t)(e - t->entries + 1) << 40 | (turn / e->spec->per_connection + 1);
+}
+
+/* The same for a user. */
+static uint64_t user_group(struct traffic_entry *e, struct traffic_user *u)
+{
+	if (!u->group)
+		u->group = open_group(e, e->spec->per_connection * e->groups++);
+	return u->group;
+}
+
+/* Sets what connection request n of the entry, the user's (NULL: open loop), is for. */
+static void group_choose(struct traffic_entry *e, uint64_t n, struct traffic_user *u, struct client_spec *spec)
+{
+	const struct scenario_traffic *s = e->spec;
+	if (s->per_connection == 1)
+		return;
+	if (!u) {
+		uint64_t turn = n / s->from_count;
+		spec->group = open_group(e, turn);
+		spec->group_last = turn % s->per_connection == s->per_connection - 1 ||
+				   (s->requests && n + s->from_count >= s->requests);
+		return;
+	}
+	spec->group = user_group(e, u);
+	if (++u->group_asked == s->per_connection) {
+		spec->group_last = true;
+		u->group = u->group_asked = 0;
+	}
+}
+
+static struct world_node *entry_client(const struct traffic_entry *e, uint64_t turn)
+{
+	return &e->world->nodes[e->spec->from[turn % e->spec->from_count]];
+}
+
+/* Closes a connection that was left open for a next request, which will not come. */
+static void group_end(struct world_node *wn, uint64_t group, nstime now)
+{
+	if (!wn->node)
+		return;
+	client_group_end(node_client(wn->node), group, now);
+	node_pump(wn->node, now);
+	world_node_settle(wn);
+}
+
+static void user_retire(struct traffic_user *u, nstime now)
+{
+	struct traffic_entry *e = u->entry;
+	uint64_t group = u->group;
+	engine_timer_cancel(&e->world->engine, &u->timer);
+	u->group = 0;
+	if (group)
+		group_end(entry_client(e, (uint64_t)(u - e->users)), group, now);
+}
+
+/* The last request has started: what was kept open for others is closed. */
+static void entry_end(struct traffic_entry *e, nstime now)
+{
+	const struct scenario_traffic *s = e->spec;
+	e->over = true;
+	e->world->traffic.over++;
+	for (uint64_t n = 0; n < s->users; n++)
+		if (timer_is_set(&e->users[n].timer))
+			user_retire(&e->users[n], now);
+	if (s->users || s->requests || s->per_connection == 1)
+		return;
+	for (uint64_t n = e->started > s->from_count ? e->started - s->from_count : 0; n < e->started; n++)
+		group_end(entry_client(e, n), open_group(e, n / s->from_count), now);
+}
+
+/* The user has an answer, or none will come. */
+static void user_answered(struct traffic_user *u, bool failed, nstime now)
+{
+	struct traffic_entry *e = u->entry;
+	nstime think = distribution_draw(&e->spec->think, &e->thinks);
+	if (failed && think < USER_RETRY_NS)
+		think = USER_RETRY_NS;
+	nstime next = nstime_add(now, think);
+	u->leaves = e->over || next >= e->until;
+	if (u->leaves && !u->group)
+		return;
+	/* Who leaves does so in an event of its own: this one may be within its client's. */
+	engine_timer_set(&e->world->engine, &u->timer, u->leaves ? now : next);
+}
+
+/* Starts a request, the user's (NULL: open loop). */
+static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime now)
 {
 	const struct scenario_traffic *s = e->spec;
 	struct world *w = e->world;
 	struct traffic *t = &w->traffic;
-	uint64_t turn = n / s->from_count; /* this client's request number */
-	struct world_node *wn = &w->nodes[s->from[n % s->from_count]];
-	uint64_t per = s->per_connection > 1 ? s->per_connection : 0;
+	uint64_t n = e->started++;
+	struct world_node *wn = entry_client(e, u ? (uint64_t)(u - e->users) : n);
 	char *path = path_expand(s->path, n + 1);
 	struct client_spec spec = {
 		.kind = kind_of(s->app),
+		.tag = (uint64_t)(e - t->entries) << 32 | (u ? (uint64_t)(u - e->users) + 1 : 0),
 		.address = s->to_service ? w->scenario->services[s->service].vip : s->to_address,
 		.port = s->to_service ? w->scenario->services[s->service].port : s->to_port,
-		.body_bytes = s->body,
+		.body_bytes = distribution_draw(&s->body, &e->bodies),
 		.method = s->method,
 		.host = s->host,
 		.path = path,
 		.headers = (const char *const *)s->headers,
 		.headers_count = s->headers_count,
-		.reply_bytes = s->reply,
+		.reply_bytes = distribution_draw(&s->reply, &e->replies),
 		.chunked = s->chunked,
 		.half_close = s->half_close,
 		.keepalive_ms = (uint32_t)(s->keepalive / NSTIME_MS),
-		.group = per ? (uint64_t)(e - t->entries + 1) << 40 | (turn / per + 1) : 0,
-		.group_last = per && (turn % per == per - 1 || n + s->from_count >= s->requests),
 	};
+	group_choose(e, n, u, &spec);
 	t->started++;
+	e->started_first = nstime_min(e->started_first, now);
 	if (!wn->node || !client_start(node_client(wn->node), &spec, now)) {
 		t->failed++; /* the client is crashed or refused */
+		e->failed++;
+		if (u)
+			user_answered(u, true, now);
 	} else {
 		node_pump(wn->node, now);
 		world_node_settle(wn);
 	}
 	free(path);
+	if (!e->over && s->requests && e->started == s->requests)
+		entry_end(e, now);
 }
 
 static void entry_fire(struct timer *timer, nstime now)
 {
 	struct traffic_entry *e = (struct traffic_entry *)((char *)timer - offsetof(struct traffic_entry, timer));
 	nstime next = now;
-	while (e->started < e->spec->requests && next <= now) {
-		entry_start(e, e->started++, now);
+	while (!e->over && next <= now) {
+		if (now < e->until)
+			entry_start(e, NULL, now);
 		next = arrival_next(e, e->started, now);
+		if (!e->over && next >= e->until)
+			entry_end(e, now);
 	}
-	if (e->started < e->spec->requests)
+	if (!e->over)
 		engine_timer_set(&e->world->engine, &e->timer, next);
+}
+
+static void user_fire(struct timer *timer, nstime now)
+{
+	struct traffic_user *u = (struct traffic_user *)((char *)timer - offsetof(struct traffic_user, timer));
+	if (u->leaves)
+		user_retire(u, now);
+	else
+		entry_start(u->entry, u, now);
+}
+
+/* The time of a closed loop is over. */
+static void entry_stop_fire(struct timer *timer, nstime now)
+{
+	struct traffic_entry *e = (struct traffic_entry *)((char *)timer - offsetof(struct traffic_entry, timer));
+	entry_end(e, now);
+}
+
+static void users_init(struct traffic_entry *e)
+{
+	const struct scenario_traffic *s = e->spec;
+	e->users = calloc(s->users, sizeof(*e->users));
+	if (!e->users)
+		log_fatal("out of memory for %" PRIu64 " users", s->users);
+	for (uint64_t n = 0; n < s->users; n++) {
+		struct traffic_user *u = &e->users[n];
+		nstime at = s->start + (nstime)((unsigned __int128)s->ramp * n / s->users);
+		u->entry = e;
+		timer_init(&u->timer, user_fire);
+		if (at < e->until)
+			engine_timer_set(&e->world->engine, &u->timer, at);
+	}
+	timer_init(&e->timer, entry_stop_fire);
+	engine_timer_set(&e->world->engine, &e->timer, e->until);
+}
+
+static void stream_init(const struct traffic_entry *e, struct random_stream *r, const char *what)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "traffic %zu %s", (size_t)(e - e->world->traffic.entries), what);
+	random_init(r, e->world->options.seed, name);
+}
+
+static void entry_init(struct traffic_entry *e, struct world *w, const struct scenario_traffic *s)
+{
+	e->world = w;
+	e->spec = s;
+	e->until = s->duration ? nstime_add(s->start, s->duration) : NSTIME_NEVER;
+	e->started_first = NSTIME_NEVER;
+	stream_init(e, &e->arrivals, "arrivals");
+	stream_init(e, &e->bodies, "bodies");
+	stream_init(e, &e->replies, "replies");
+	stream_init(e, &e->thinks, "thinks");
+	if (s->users) {
+		users_init(e);
+		return;
+	}
+	timer_init(&e->timer, entry_fire);
+	engine_timer_set(&w->engine, &e->timer, nstime_min(arrival_next(e, 0, s->start), e->until));
 }
 
 void traffic_init(struct traffic *t, struct world *w)
@@ -144,37 +275,28 @@ void traffic_init(struct traffic *t, struct world *w)
 	t->entries = calloc(s->traffic_count ? s->traffic_count : 1, sizeof(*t->entries));
 	if (!t->entries)
 		log_fatal("out of memory for %zu traffic entries", s->traffic_count);
-	for (size_t n = 0; n < t->count; n++) {
-		struct traffic_entry *e = &t->entries[n];
-		char name[48];
-		e->world = w;
-		e->spec = &s->traffic[n];
-		snprintf(name, sizeof(name), "traffic %zu arrivals", n);
-		random_init(&e->arrivals, w->options.seed, name);
-		timer_init(&e->timer, entry_fire);
-		engine_timer_set(&w->engine, &e->timer, arrival_next(e, 0, e->spec->start));
-	}
+	for (size_t n = 0; n < t->count; n++)
+		entry_init(&t->entries[n], w, &s->traffic[n]);
 }
 
 void traffic_fini(struct traffic *t)
 {
-	for (size_t n = 0; n < t->count; n++)
-		engine_timer_cancel(&t->entries[n].world->engine, &t->entries[n].timer);
+	for (size_t n = 0; n < t->count; n++) {
+		struct traffic_entry *e = &t->entries[n];
+		engine_timer_cancel(&e->world->engine, &e->timer);
+		for (uint64_t i = 0; i < e->spec->users; i++)
+			engine_timer_cancel(&e->world->engine, &e->users[i].timer);
+		free(e->users);
+	}
 	free(t->entries);
 	t->entries = NULL;
 }
 
-void traffic_outcome(struct traffic *t, const struct client_outcome *o)
+static void traffic_completed(struct traffic *t, struct traffic_entry *e, const struct client_outcome *o)
 {
-	t->failed_by[o->failure]++;
-	t->bytes += o->bytes_received;
-	if (o->failure == CLIENT_CORRUPTED)
-		t->corrupted++;
-	if (o->failure != CLIENT_COMPLETED) {
-		t->failed++;
-		return;
-	}
 	t->completed++;
+	e->completed++;
+	e->bytes += o->bytes_received + o->bytes_sent;
 	histogram_add(&t->latency_us, (o->ended - o->started) / NSTIME_US);
 	if (o->first_byte != NSTIME_NEVER)
 		histogram_add(&t->first_byte_us, (o->first_byte - o->started) / NSTIME_US);
@@ -182,15 +304,34 @@ void traffic_outcome(struct traffic *t, const struct client_outcome *o)
 		histogram_add(&t->stall_us, o->stall / NSTIME_US);
 }
 
-void traffic_lost(struct traffic *t, uint64_t pending)
+void traffic_outcome(struct traffic *t, const struct client_outcome *o)
 {
-	t->failed += pending;
+	struct traffic_entry *e = &t->entries[o->tag >> 32];
+	uint32_t user = (uint32_t)o->tag;
+	t->failed_by[o->failure]++;
+	t->bytes += o->bytes_received;
+	e->ended_last = o->ended;
+	if (o->failure == CLIENT_CORRUPTED)
+		t->corrupted++;
+	if (o->failure == CLIENT_COMPLETED) {
+		traffic_completed(t, e, o);
+	} else {
+		t->failed++;
+		e->failed++;
+	}
+	if (user)
+		user_answered(&e->users[user - 1], o->failure != CLIENT_COMPLETED, o->ended);
 }
 
 bool traffic_done(const struct traffic *t)
 {
-	for (size_t n = 0; n < t->count; n++)
-		if (t->entries[n].started < t->entries[n].spec->requests)
-			return false;
-	return t->completed + t->failed == t->started;
+	return t->over == t->count && t->completed + t->failed == t->started;
+}
+
+uint64_t traffic_goodput_bps(const struct traffic_entry *e)
+{
+	if (e->ended_last <= e->started_first)
+		return 0;
+	unsigned __int128 bps = (unsigned __int128)e->bytes * 8 * NSTIME_S / (e->ended_last - e->started_first);
+	return bps > UINT64_MAX ? UINT64_MAX : (uint64_t)bps;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Traffic: starts the scenario's requests at their times on their clients, and counts what becomes of them.
  *
- * Arrivals of an entry are even, Poisson (integers only) or in bursts, dealt round-robin over the entry's clients.
- * Caller: sim/world, which takes outcomes from the nodes and hands them here. */
+ * An open-loop entry's requests arrive evenly, by Poisson or in bursts, whatever becomes of those before; a closed-loop
+ * one has users, each of whom asks, waits for what becomes of it, thinks and asks again. Either are dealt round-robin
+ * over the entry's clients. An entry ends after so many requests or so long. An event costs the same however many
+ * requests, users and clients there are; memory goes by users and by what is open, not by requests. Caller: sim/world,
+ * which takes outcomes from the nodes and hands them here. */
 #ifndef BATON_SIM_TRAFFIC_H
 #define BATON_SIM_TRAFFIC_H
 
@@ -14,17 +17,33 @@
 
 struct world;
 
+struct traffic_entry;
+
+struct traffic_user {
+	struct traffic_entry *entry;
+	struct timer timer;   /* thinks until then */
+	uint64_t group;       /* of its connection; 0: it has none open */
+	uint64_t group_asked; /* requests on that */
+	bool leaves;          /* the timer is for closing it, not for asking */
+};
+
 struct traffic_entry {
 	struct world *world;
 	const struct scenario_traffic *spec;
-	struct timer timer; /* the next arrival */
-	struct random_stream arrivals;
-	uint64_t started;
+	struct timer timer; /* open loop: the next arrival */
+	nstime until;       /* no request starts from then on */
+	bool over;          /* no request starts any more */
+	struct traffic_user *users;
+	uint64_t groups;                                        /* connections of users so far */
+	struct random_stream arrivals, bodies, replies, thinks; /* one for each thing that is drawn */
+	uint64_t started, completed, failed;
+	uint64_t bytes;                   /* of bodies and streams of completed requests, both ways */
+	nstime started_first, ended_last; /* of requests; NSTIME_NEVER and 0 when there is none */
 };
 
 struct traffic {
 	struct traffic_entry *entries;
-	size_t count;
+	size_t count, over;                  /* entries, and those of them that are over */
 	uint64_t started, completed, failed; /* requests */
 	uint64_t failed_by[CLIENT_FAILURE_COUNT];
 	uint64_t bytes;     /* verified by clients */
@@ -39,13 +58,11 @@ void traffic_fini(struct traffic *t);
 /* One outcome, as a client reports it. */
 void traffic_outcome(struct traffic *t, const struct client_outcome *o);
 
-/* A client crashed with so many requests pending. */
-void traffic_lost(struct traffic *t, uint64_t pending);
-
 /* Whether every request was started and has an outcome. */
 bool traffic_done(const struct traffic *t);
 
-/* Draws an exponentially distributed interval with this mean, by integers: -ln(u) in 32.32 fixed point. */
-nstime traffic_exponential_ns(struct random_stream *r, nstime mean_ns);
+/* What an entry's completed requests carried, in bits a second, from its first request's start to its last one's end.
+ */
+uint64_t traffic_goodput_bps(const struct traffic_entry *e);
 
 #endif

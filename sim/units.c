@@ -225,6 +225,16 @@ int units_parse_count(const char *text, uint64_t *out, const char **why)
 	return parse(text, UNITS_COUNT, out, why);
 }
 
+int units_parse_thousandths(const char *text, uint64_t *out, const char **why)
+{
+	struct number n;
+	int err = number_read(&n, text, why);
+
+	if (!err)
+		err = unit_check(&n, UNITS_COUNT, why);
+	return err ? err : number_times(&n, 1000, out, why);
+}
+
 int units_parse_frequency(const char *text, struct units_frequency *out, const char **why)
 {
 	struct number n;

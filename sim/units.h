@@ -46,6 +46,8 @@ int units_parse_size(const char *text, uint64_t *out_bytes, const char **why);
 int units_parse_probability(const char *text, uint32_t *out_ppb, const char **why);
 int units_parse_frequency(const char *text, struct units_frequency *out, const char **why); /* zero events is refused */
 int units_parse_count(const char *text, uint64_t *out, const char **why);
+/* A number without a unit, in thousandths: "1.5" is 1500. */
+int units_parse_thousandths(const char *text, uint64_t *out, const char **why);
 
 /* Any of them but a frequency: the unit says which. *out is in the base unit of *dimension (ns, bit/s, bytes, ppb, or
  * the number itself). */

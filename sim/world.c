@@ -28,6 +28,21 @@ static void world_emit(struct trace_sink *sink, nstime now, enum trace_event eve
 	wn->file.emit(&wn->file, now, event, fields, count);
 }
 
+static void world_outcomes(struct world_node *wn)
+{
+	struct world *w = wn->world;
+	struct client_outcome o;
+	struct client_connection c;
+	while (client_outcome_next(node_client(wn->node), &o)) {
+		traffic_outcome(&w->traffic, &o);
+		*(o.failure == CLIENT_COMPLETED ? &wn->completed : &wn->failed) += 1;
+		wn->received_bytes += o.bytes_received;
+		wn->sent_bytes += o.bytes_sent;
+	}
+	while (client_connection_next(node_client(wn->node), &c))
+		flows_end(w->flows, &c);
+}
+
 void world_node_settle(struct world_node *wn)
 {
 	struct world *w = wn->world;
@@ -35,18 +50,8 @@ void world_node_settle(struct world_node *wn)
 	unsigned port;
 	while ((frame = node_output(wn->node, &port)))
 		segment_send(wn->attachments[port], frame, w->engine.now);
-	if (wn->spec->roles & ROLE_CLIENT) {
-		struct client_outcome o;
-		struct client_connection c;
-		while (client_outcome_next(node_client(wn->node), &o)) {
-			traffic_outcome(&w->traffic, &o);
-			*(o.failure == CLIENT_COMPLETED ? &wn->completed : &wn->failed) += 1;
-			wn->received_bytes += o.bytes_received;
-			wn->sent_bytes += o.bytes_sent;
-		}
-		while (client_connection_next(node_client(wn->node), &c))
-			flows_end(w->flows, &c);
-	}
+	if (wn->spec->roles & ROLE_CLIENT)
+		world_outcomes(wn);
 	nstime latency;
 	while (node_handoff_next(wn->node, &latency))
 		histogram_add(&w->handoff_latency_us, latency / NSTIME_US);
@@ -105,9 +110,8 @@ static void world_node_crash(struct world_node *wn)
 	struct world *w = wn->world;
 	TRACE(&wn->sink, w->engine.now, TRACE_NODE_CRASH, TF_U64("boot", wn->boot_base + wn->boots));
 	if (wn->spec->roles & ROLE_CLIENT) {
-		uint64_t pending = client_pending(node_client(wn->node));
-		traffic_lost(&w->traffic, pending);
-		wn->failed += pending;
+		client_crash(node_client(wn->node), w->engine.now);
+		world_outcomes(wn);
 	}
 	world_node_count(wn, &w->totals);
 	breakdown_node_keep(wn);

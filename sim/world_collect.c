@@ -154,6 +154,8 @@ void world_collect(struct world *w, struct metrics *m)
 	metrics_set(m, "requests.started", t->started);
 	metrics_set(m, "requests.completed", t->completed);
 	metrics_set(m, "requests.failed", t->failed);
+	for (size_t n = 0; n < t->count; n++)
+		count_traffic(&t->entries[n], m);
 	for (const struct world_histogram *h = world_histograms; h->name; h++)
 		set_percentiles(m, h->name, world_histogram_of(w, h));
 	metrics_add(m, "streams.bytes", t->bytes);

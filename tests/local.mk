@@ -18,6 +18,7 @@ UNIT_TESTS = \
 	tests/unit/test_courier \
 	tests/unit/test_courier_hostile \
 	tests/unit/test_courier_loss \
+	tests/unit/test_distribution \
 	tests/unit/test_driver \
 	tests/unit/test_endpoint \
 	tests/unit/test_engine \
@@ -56,7 +57,6 @@ UNIT_TESTS = \
 	tests/unit/test_sweep \
 	tests/unit/test_table \
 	tests/unit/test_tracefile \
-	tests/unit/test_traffic \
 	tests/unit/test_transparency \
 	tests/unit/test_units
 

@@ -199,7 +199,7 @@ START_TEST(test_values)
 	ck_assert_uint_eq(s->traffic[0].from_count, 8);
 	ck_assert_uint_eq(s->traffic[0].requests, 1000);
 	ck_assert_uint_eq(s->traffic[0].interval_ns, 5 * NSTIME_MS);
-	ck_assert_uint_eq(s->traffic[0].reply, 65536);
+	ck_assert_uint_eq(s->traffic[0].reply.value, 65536);
 	ck_assert_uint_eq(s->faults[0].kind, FAULT_LINK_DOWN);
 	ck_assert_uint_eq(s->faults[0].down, 2 * NSTIME_S);
 	ck_assert_uint_eq(s->captures_count, 2);
@@ -288,7 +288,7 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(s->traffic[1].keepalive, 30 * NSTIME_S);
 	ck_assert_uint_eq(s->traffic[2].from_count, 3); /* "*" is all clients, and no other node */
 	ck_assert_uint_eq(s->traffic[3].app, APP_BULK);
-	ck_assert_uint_eq(s->traffic[3].body, 1 << 20);
+	ck_assert_uint_eq(s->traffic[3].body.value, 1 << 20);
 	expect_address(&s->traffic[3].to_address, "198.51.100.5");
 	/* Faults by time; each set over what held before. */
 	ck_assert_uint_eq(s->faults[0].kind, FAULT_LINK_DOWN);
