@@ -80,6 +80,7 @@
 	X(COURIER_GIVEUP, "courier.giveup", "", "a message was given up: peer dead or time over")                      \
 	X(REQUEST_START, "request.start", "", "a client opened or reused a connection for a request")                  \
 	X(REQUEST_DONE, "request.done", "", "a reply came whole and every byte was verified")                          \
+	X(REQUEST_ABORT, "request.abort", "", "a client gave a request up on purpose")                                 \
 	X(REQUEST_FAIL, "request.fail", "", "a request failed, and why")
 
 enum trace_event {

@@ -133,14 +133,17 @@ static void print_packets(const struct metrics *m)
 static void print_requests(const struct metrics *m)
 {
 	static const char *const paths[] = {"requests.started", "requests.completed", "requests.failed"};
-	uint64_t started = number(m, paths[0]), ended = number(m, paths[1]) + number(m, paths[2]);
-	char text[3][QUANTITY_MAX], pending[QUANTITY_MAX];
+	uint64_t started = number(m, paths[0]), aborted = number(m, "requests.aborted");
+	uint64_t ended = number(m, paths[1]) + number(m, paths[2]) + aborted;
+	char text[3][QUANTITY_MAX], other[QUANTITY_MAX];
 
 	for (size_t i = 0; i < 3; i++)
 		quantity_count(text[i], number(m, paths[i]));
 	printf("%-*s%s started, %s completed, %s failed", LABEL_WIDTH, "requests", text[0], text[1], text[2]);
+	if (aborted)
+		printf(", %s aborted on purpose", quantity_count(other, aborted));
 	if (started > ended)
-		printf(", %s unfinished", quantity_count(pending, started - ended));
+		printf(", %s unfinished", quantity_count(other, started - ended));
 	putchar('\n');
 }
 

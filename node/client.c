@@ -15,7 +15,7 @@ static const char *const failure_texts[CLIENT_FAILURE_COUNT] = {
 	[CLIENT_COMPLETED] = "done",      [CLIENT_RESET] = "reset",         [CLIENT_TIMEOUT] = "timeout",
 	[CLIENT_REFUSED] = "refused",     [CLIENT_NO_SOCKET] = "no-socket", [CLIENT_SHORT] = "short",
 	[CLIENT_CORRUPTED] = "corrupted", [CLIENT_MALFORMED] = "malformed", [CLIENT_BAD_STATUS] = "bad-status",
-	[CLIENT_CRASHED] = "crashed",
+	[CLIENT_CRASHED] = "crashed",     [CLIENT_ABORTED] = "aborted",
 };
 
 static const char *const kind_texts[] = {
@@ -35,6 +35,7 @@ struct client *client_new(struct stack *stack, uint64_t seed, struct trace_sink 
 	c->trace = trace;
 	LIST_INIT(&c->conns);
 	client_groups_init(&c->groups, seed);
+	heap_init(&c->timers);
 	STAILQ_INIT(&c->ended);
 	STAILQ_INIT(&c->connections_ended);
 	return c;
@@ -55,6 +56,7 @@ static void conn_free(struct client_conn *conn)
 		work_free(w);
 	}
 	client_groups_remove(&conn->client->groups, conn);
+	heap_remove(&conn->client->timers, &conn->timer);
 	LIST_REMOVE(conn, link);
 	free(conn);
 }
@@ -76,6 +78,7 @@ void client_free(struct client *c)
 		work_free(w);
 	}
 	client_groups_fini(&c->groups);
+	heap_fini(&c->timers);
 	free(c);
 }
 
@@ -89,6 +92,8 @@ static void work_end(struct client_conn *conn, enum client_failure failure, nsti
 	STAILQ_REMOVE_HEAD(&conn->queue, next);
 	STAILQ_INSERT_TAIL(&c->ended, w, next);
 	vec_fini(&w->head);
+	heap_remove(&c->timers, &conn->timer);
+	conn->rests_since = now;
 	c->pending--;
 	o->failure = failure;
 	o->reason = failure_texts[failure];
@@ -101,6 +106,9 @@ static void work_end(struct client_conn *conn, enum client_failure failure, nsti
 	if (failure == CLIENT_COMPLETED)
 		TRACE(c->trace, now, TRACE_REQUEST_DONE, TF_U64("request", o->request), TF_U64("sent", o->bytes_sent),
 		      TF_U64("received", o->bytes_received), TF_U64("duration_ns", now - o->started));
+	else if (failure == CLIENT_ABORTED)
+		TRACE(c->trace, now, TRACE_REQUEST_ABORT, TF_U64("request", o->request), TF_U64("sent", o->bytes_sent),
+		      TF_U64("received", o->bytes_received));
 	else
 		TRACE(c->trace, now, TRACE_REQUEST_FAIL, TF_U64("request", o->request), TF_TEXT("reason", o->reason),
 		      TF_U64("sent", o->bytes_sent), TF_U64("received", o->bytes_received));
@@ -121,7 +129,7 @@ static void work_begin(struct client_conn *conn, struct client_work *w, nstime n
 {
 	struct tuple tuple = sock_tuple(conn->sock);
 
-	conn->sent = conn->replied = false;
+	conn->sent = conn->replied = conn->continued = false;
 	w->body_key = work_key(conn, w);
 	conn->sender = (struct sender){0};
 	if (conn->kind == CLIENT_HTTP)
@@ -132,6 +140,8 @@ static void work_begin(struct client_conn *conn, struct client_work *w, nstime n
 	conn->sender.head_bytes = w->head.len;
 	conn->sender.key = w->body_key;
 	conn->sender.total = w->body_bytes;
+	if (w->abort.kind == CLIENT_ABORT_AFTER)
+		heap_set(&conn->client->timers, &conn->timer, nstime_add(now, w->abort.at));
 	TRACE(conn->client->trace, now, TRACE_REQUEST_START, TF_U64("request", w->outcome.request),
 	      TF_TEXT("kind", kind_texts[conn->kind]), TF_TUPLE("tuple", &tuple));
 }
@@ -180,6 +190,17 @@ static void conn_disconnect(struct client_conn *conn, bool abort, nstime now)
 	conn->client->connections--;
 }
 
+/* Whether the connection has to rest before the work; then the timer is set. */
+static bool conn_rests(struct client_conn *conn, const struct client_work *w, nstime now)
+{
+	nstime until = nstime_add(conn->rests_since, w->idle);
+
+	conn->waits = conn->sock && w->idle && now < until;
+	if (conn->waits)
+		heap_set(&conn->client->timers, &conn->timer, until);
+	return conn->waits;
+}
+
 /* Sees that the first work of the queue is being done, on a new socket where there is none; frees a connection that has
  * nothing to do and gets no more. True when work can go on at once. */
 static bool conn_begin(struct client_conn *conn, nstime now)
@@ -187,6 +208,12 @@ static bool conn_begin(struct client_conn *conn, nstime now)
 	struct client_work *w;
 
 	while ((w = STAILQ_FIRST(&conn->queue))) {
+		bool rested = conn->waits;
+
+		if (conn_rests(conn, w, now))
+			return false;
+		if (rested)
+			w->outcome.started = now;
 		if (!conn->sock) {
 			conn->sock = sock_connect(conn->client->stack, conn->address, conn->port, &conn->owner, now);
 			if (!conn->sock) {
@@ -211,6 +238,15 @@ static bool conn_begin(struct client_conn *conn, nstime now)
 	return false;
 }
 
+/* Where sending stops: before the body until the server wants it, and where it is given up on purpose. */
+static void sender_limit(struct client_conn *conn, const struct client_work *w)
+{
+	bool waits = w->expects && !conn->continued;
+
+	conn->sender.stops = waits || (w->abort.kind == CLIENT_ABORT_SENT && w->abort.at < w->body_bytes);
+	conn->sender.stop = waits ? 0 : w->abort.at;
+}
+
 /* Sends what fits for the first work. False when the socket says it is over. */
 static bool conn_send(struct client_conn *conn, const struct client_work *w, nstime now)
 {
@@ -218,6 +254,7 @@ static bool conn_send(struct client_conn *conn, const struct client_work *w, nst
 
 	if (conn->sent)
 		return true;
+	sender_limit(conn, w);
 	err = sender_run(&conn->sender, conn->sock);
 	if (!err) {
 		conn->sent = true;
@@ -242,13 +279,29 @@ static enum client_failure sock_failure(const struct sock *k)
 	}
 }
 
-/* The socket broke, or the server ended an idle connection. What is queued goes on over another. */
+/* The socket broke, or the server ended an idle connection. What is queued, and what the connection rested for, goes on
+ * over another. */
 static void conn_broken(struct client_conn *conn, enum client_failure failure, bool abort, nstime now)
 {
-	if (!STAILQ_EMPTY(&conn->queue))
+	if (!conn->waits && !STAILQ_EMPTY(&conn->queue))
 		work_end(conn, failure, now);
+	heap_remove(&conn->client->timers, &conn->timer);
 	conn_disconnect(conn, abort, now);
 	conn_begin(conn, now);
+}
+
+/* Gives up the first work as its spec asks. */
+static void work_abort(struct client_conn *conn, nstime now)
+{
+	conn_broken(conn, CLIENT_ABORTED, !STAILQ_FIRST(&conn->queue)->abort.close, now);
+}
+
+/* Whether it has come so far that it is to be given up. */
+static bool abort_due(const struct client_conn *conn, const struct client_work *w)
+{
+	if (w->abort.kind == CLIENT_ABORT_SENT)
+		return w->abort.at < w->body_bytes && conn->sender.offset == w->abort.at;
+	return w->abort.kind == CLIENT_ABORT_RECEIVED && w->outcome.bytes_received >= w->abort.at;
 }
 
 /* Does what can be done now for the first work of a connected socket. True when that ended and the next can go on. */
@@ -256,7 +309,7 @@ static bool conn_work(struct client_conn *conn, unsigned ready, nstime now)
 {
 	struct client_work *w = STAILQ_FIRST(&conn->queue);
 	enum client_failure failure = CLIENT_COMPLETED;
-	bool keep_alive = false, was_shut = conn->shut;
+	bool keep_alive = false, was_shut = conn->shut, continued = conn->continued;
 	enum client_progress progress;
 
 	if (!conn_send(conn, w, now)) {
@@ -269,8 +322,12 @@ static bool conn_work(struct client_conn *conn, unsigned ready, nstime now)
 		progress = client_stream_read(conn, w, now, &failure);
 	if (progress == CLIENT_GOES_ON && conn->kind == CLIENT_BULK && was_shut && (ready & SOCK_DRAINED))
 		progress = CLIENT_DONE;
-	if (progress == CLIENT_GOES_ON)
+	if (progress == CLIENT_GOES_ON && abort_due(conn, w)) {
+		work_abort(conn, now);
 		return false;
+	}
+	if (progress == CLIENT_GOES_ON)
+		return conn->continued != continued;
 	/* A reply that is whole, though not 200, leaves a connection that is in order. */
 	if (progress == CLIENT_FAILED && !(failure == CLIENT_BAD_STATUS && conn->sent)) {
 		conn_broken(conn, failure, true, now);
@@ -296,13 +353,43 @@ static void client_ready(struct sock_owner *owner, struct sock *k, unsigned read
 		conn->connected = true;
 	if (!conn->connected)
 		return;
-	if (STAILQ_EMPTY(&conn->queue)) {
+	if (conn->waits || STAILQ_EMPTY(&conn->queue)) {
 		if (sock_eof(k) || sock_unread(k) > 0)
 			conn_broken(conn, CLIENT_SHORT, false, now);
 		return;
 	}
 	while (conn_work(conn, ready, now))
 		;
+}
+
+static void conn_fire(struct timer *t, nstime now)
+{
+	struct client_conn *conn = (struct client_conn *)((char *)t - offsetof(struct client_conn, timer));
+
+	if (!conn->waits) {
+		work_abort(conn, now);
+		return;
+	}
+	if (conn_begin(conn, now))
+		while (conn_work(conn, 0, now))
+			;
+}
+
+nstime client_expiry(const struct client *c)
+{
+	const struct timer *t = heap_peek(&c->timers);
+
+	return t ? t->at : NSTIME_NEVER;
+}
+
+void client_expire(struct client *c, nstime now)
+{
+	struct timer *t;
+
+	while ((t = heap_peek(&c->timers)) && t->at <= now) {
+		heap_remove(&c->timers, t);
+		t->fire(t, now);
+	}
 }
 
 static struct client_conn *conn_new(struct client *c, const struct client_spec *spec)
@@ -312,6 +399,7 @@ static struct client_conn *conn_new(struct client *c, const struct client_spec *
 	if (!conn)
 		log_fatal("out of memory: client connection");
 	conn->owner.ready = client_ready;
+	timer_init(&conn->timer, conn_fire);
 	conn->client = c;
 	conn->address = spec->address;
 	conn->port = spec->port;
@@ -345,6 +433,8 @@ uint64_t client_start(struct client *c, const struct client_spec *spec, nstime n
 		log_fatal("out of memory: client work");
 	w->last = spec->kind != CLIENT_HTTP || spec->group == 0 || spec->group_last;
 	w->body_bytes = spec->body_bytes;
+	w->abort = spec->abort;
+	w->idle = spec->kind == CLIENT_HTTP ? spec->idle : 0;
 	if (spec->kind == CLIENT_HTTP && !client_http_compose(c, w, spec)) {
 		work_free(w);
 		return 0;

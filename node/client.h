@@ -4,8 +4,8 @@
  * client_start() begins one piece of work; what became of it is pulled with client_outcome_next(). Every byte received
  * is verified. HTTP: see node/app.h for the header fields; 1xx answers are skipped. Echo: sends a seeded body,
  * half-closes, expects it back and then the end. Bulk: sends a preamble and a seeded body to a sink and closes; done
- * when all is acknowledged. There is no time limit: a connection that fails is reported, one that hangs stays pending.
- * Callers: node/, sim/traffic. */
+ * when all is acknowledged. There is no time limit but the one of an abort that was asked for: a connection that fails
+ * is reported, one that hangs stays pending. Callers: node/, sim/traffic. */
 #ifndef BATON_NODE_CLIENT_H
 #define BATON_NODE_CLIENT_H
 
@@ -20,6 +20,20 @@
 
 enum client_kind { CLIENT_HTTP, CLIENT_ECHO, CLIENT_BULK };
 
+/* How a piece of work is given up on purpose. What is over before it comes to that is not. */
+enum client_abort_kind {
+	CLIENT_ABORT_NONE,
+	CLIENT_ABORT_SENT,     /* when `at` bytes of the body or stream are sent, and more are not */
+	CLIENT_ABORT_RECEIVED, /* when `at` bytes of the body or stream have come, and not the whole */
+	CLIENT_ABORT_AFTER     /* `at` nanoseconds after it began */
+};
+
+struct client_abort {
+	enum client_abort_kind kind;
+	uint64_t at;
+	bool close; /* ends the connection as if all were said (FIN, or RST when unread data is left); else with RST */
+};
+
 /* One piece of work. Pointers are borrowed for the call. */
 struct client_spec {
 	enum client_kind kind;
@@ -28,15 +42,19 @@ struct client_spec {
 	uint16_t port;
 	uint64_t body_bytes;   /* HTTP: of the request's body; echo, bulk: of the stream */
 	uint32_t keepalive_ms; /* of a new connection: idle time and interval of TCP keepalive probes; 0: off */
+	struct client_abort abort;
 	/* HTTP only: */
 	const char *method, *host, *path; /* NULL: "GET" ("POST" with a body), the address, "/" */
 	const char *const *headers;       /* "Name: value" */
 	size_t headers_count;
 	uint64_t reply_bytes; /* 0: the server's default */
+	bool http_10;         /* the request is of HTTP/1.0 */
 	bool chunked;         /* request body in chunks */
+	bool expect_continue; /* sends the body when the server says so (100-continue) */
 	bool reply_chunked;   /* asks for a reply in chunks */
 	bool half_close;      /* ends the sending side behind the request; the connection serves no other request */
 	uint64_t group;       /* requests with the same group share a connection, one after the other; 0: its own */
+	nstime idle;          /* rest of the connection before this request; its time begins behind that */
 	bool group_last;      /* closes the group's connection behind this one; without it, it stays open */
 };
 
@@ -51,6 +69,7 @@ enum client_failure {
 	CLIENT_MALFORMED,  /* the reply is no HTTP */
 	CLIENT_BAD_STATUS, /* the reply's status is not 200 */
 	CLIENT_CRASHED,    /* the client's node did */
+	CLIENT_ABORTED,    /* as the spec asked */
 	CLIENT_FAILURE_COUNT
 };
 
@@ -63,7 +82,7 @@ struct client_outcome {
 	uint16_t status;         /* HTTP: the reply's; 0 when none came */
 	uint64_t bytes_sent;     /* of the body or stream, taken by the stack */
 	uint64_t bytes_received; /* of the body or stream, verified */
-	nstime started;          /* client_start */
+	nstime started;          /* client_start, or when the rest that the spec asked for was over */
 	nstime first_byte;       /* of the reply; NSTIME_NEVER when none came */
 	nstime stall;            /* the longest time between two arrivals of bytes of the reply */
 	nstime ended;
@@ -109,6 +128,10 @@ bool client_connection_next(struct client *c, struct client_connection *out);
 
 /* Connections opened so far. */
 uint64_t client_connections_opened(const struct client *c);
+
+/* When client_expire has something to do; NSTIME_NEVER: never. */
+nstime client_expiry(const struct client *c);
+void client_expire(struct client *c, nstime now);
 
 /* Work started and without an outcome. */
 uint64_t client_pending(const struct client *c);

@@ -55,6 +55,7 @@ bool client_http_compose(struct client *c, struct client_work *w, const struct c
 {
 	const char *method = spec->method ? spec->method : spec->body_bytes ? "POST" : "GET";
 	const char *path = spec->path ? spec->path : "/";
+	bool last = w->last || spec->half_close;
 	char address[ADDR_TEXT_MAX], host[ADDR_TEXT_MAX + 2];
 
 	if (!spec_valid(spec, method, path))
@@ -63,20 +64,24 @@ bool client_http_compose(struct client *c, struct client_work *w, const struct c
 	head_text(&w->head, method);
 	head_text(&w->head, " ");
 	head_text(&w->head, path);
-	head_line(&w->head, " HTTP/1.1\r\nHost: ", spec->host ? spec->host : host);
+	head_text(&w->head, spec->http_10 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
+	head_line(&w->head, "Host: ", spec->host ? spec->host : host);
 	for (size_t i = 0; i < spec->headers_count; i++)
 		head_line(&w->head, spec->headers[i], "");
 	if (spec->reply_bytes)
 		head_number(&w->head, "Baton-Reply: ", spec->reply_bytes);
 	if (spec->reply_chunked)
 		head_line(&w->head, "Baton-Chunked: 1", "");
-	if (w->last || spec->half_close)
-		head_line(&w->head, "Connection: close", "");
+	if (spec->http_10 ? !last : last) /* which each version would not do by itself */
+		head_line(&w->head, "Connection: ", last ? "close" : "keep-alive");
+	if (spec->expect_continue)
+		head_line(&w->head, "Expect: 100-continue", "");
 	if (spec->chunked)
 		head_line(&w->head, "Transfer-Encoding: chunked", "");
 	else if (spec->body_bytes)
 		head_number(&w->head, "Content-Length: ", spec->body_bytes);
 	w->chunked = spec->chunked;
+	w->expects = spec->expect_continue;
 	w->half_close = spec->half_close;
 	w->head_only = strcmp(method, "HEAD") == 0;
 	w->reply_bytes = spec->reply_bytes ? spec->reply_bytes : APP_REPLY_BYTES_DEFAULT;
@@ -108,6 +113,8 @@ static int on_headers_complete(http_parser *p)
 {
 	struct client_work *w = parser_work(p);
 
+	if (p->status_code == 100)
+		((struct client_conn *)p->data)->continued = true;
 	if (p->status_code >= 200)
 		w->outcome.status = (uint16_t)p->status_code;
 	return w->head_only ? 1 : 0;

@@ -4,6 +4,7 @@
 #define BATON_NODE_CLIENT_INTERNAL_H
 
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/vec.h"
 #include "node/client.h"
 #include "node/sender.h"
@@ -19,7 +20,9 @@ struct client_work {
 	struct vec head;                 /* HTTP: all but the last lines; bulk: empty until it begins */
 	uint64_t body_bytes, body_key;   /* what is sent */
 	uint64_t reply_bytes, reply_key; /* HTTP: what is expected */
-	bool chunked, head_only, half_close, last;
+	struct client_abort abort;
+	nstime idle;
+	bool chunked, expects, head_only, half_close, last;
 };
 
 /* One connection and the work it does, the first of which is being done. */
@@ -38,6 +41,10 @@ struct client_conn {
 	struct sender sender;
 	bool sent, shut; /* the first work's message is queued; the sending side is ended */
 	bool connected;
+	bool waits;                     /* the first work has not begun: the connection rests until the timer fires */
+	bool continued;                 /* the server asked for the first work's body */
+	nstime rests_since;             /* the end of the last work */
+	struct timer timer;             /* of the client's heap: the end of a rest, or an abort */
 	http_parser parser;             /* HTTP */
 	bool replied;                   /* HTTP: the reply is complete */
 	struct client_connection story; /* of the socket, so far */
@@ -70,6 +77,7 @@ struct client {
 	uint64_t connections_opened;
 	STAILQ_HEAD(, client_ended) connections_ended;
 	struct client_groups groups;
+	struct heap timers;
 };
 
 /* Notes that bytes of the reply arrived. */

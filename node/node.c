@@ -167,6 +167,8 @@ struct buf *node_output(struct node *n, unsigned *netif)
 nstime node_expiry(const struct node *n)
 {
 	nstime at = stack_expiry(n->stack);
+	if (n->client)
+		at = nstime_min(at, client_expiry(n->client));
 	if (!n->cluster)
 		return at;
 	at = nstime_min(at, courier_expiry(n->courier));
@@ -186,6 +188,8 @@ void node_expire(struct node *n, nstime now)
 {
 	if (stack_expiry(n->stack) <= now)
 		stack_expire(n->stack, now);
+	if (n->client && client_expiry(n->client) <= now)
+		client_expire(n->client, now);
 	if (n->cluster) {
 		if (courier_expiry(n->courier) <= now)
 			courier_expire(n->courier, now);

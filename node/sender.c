@@ -25,7 +25,10 @@ static int send_bytes(struct sock *k, const void *bytes, size_t len, size_t *sen
 static int send_body(struct sender *s, struct sock *k, uint64_t end)
 {
 	uint8_t piece[PIECE_BYTES];
+	bool stops = s->stops && s->stop < end;
 
+	if (stops)
+		end = s->stop;
 	while (s->offset < end) {
 		size_t len = end - s->offset < sizeof piece ? (size_t)(end - s->offset) : sizeof piece, sent = 0;
 		int err;
@@ -36,7 +39,7 @@ static int send_body(struct sender *s, struct sock *k, uint64_t end)
 		if (err)
 			return err;
 	}
-	return 0;
+	return stops ? E_AGAIN : 0;
 }
 
 /* What ends the chunk sent last, if any, and begins the next (RFC 9112 section 7.1). */

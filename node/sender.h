@@ -18,6 +18,8 @@ struct sender {
 	size_t head_bytes;
 	uint64_t key, total; /* the body: its stream and length */
 	bool chunked;
+	bool stops; /* before the body's byte `stop`, until the owner moves that on */
+	uint64_t stop;
 
 	uint64_t offset; /* bytes of the body that the stack took */
 	size_t head_sent;
@@ -28,7 +30,7 @@ struct sender {
 };
 
 /* Queues what fits. 0 when all was queued (and again after that), E_AGAIN when more is left: call again when the socket
- * is writable; otherwise the error of sock_send. The caller flushes. */
+ * is writable, or `stop` was moved; otherwise the error of sock_send. The caller flushes. */
 int sender_run(struct sender *s, struct sock *k);
 
 #endif

@@ -183,6 +183,7 @@ void count_traffic(const struct traffic_entry *e, struct metrics *m)
 	set_traffic(m, e->spec, "started", e->started);
 	set_traffic(m, e->spec, "completed", e->completed);
 	set_traffic(m, e->spec, "failed", e->failed);
+	set_traffic(m, e->spec, "aborted", e->aborted);
 	set_traffic(m, e->spec, "bytes", e->bytes);
 	set_traffic(m, e->spec, "goodput_bps", traffic_goodput_bps(e));
 }

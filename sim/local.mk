@@ -48,6 +48,7 @@ libsim_a_SOURCES = \
 	sim/scenario_impair.c \
 	sim/scenario_mistake.c \
 	sim/scenario_nodes.c \
+	sim/scenario_pace.c \
 	sim/scenario_parse.h \
 	sim/scenario_refs.c \
 	sim/scenario_routes.c \

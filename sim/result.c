@@ -23,6 +23,7 @@ void result_declare(struct metrics *m)
 		"requests.started",
 		"requests.completed",
 		"requests.failed",
+		"requests.aborted",
 		"requests.latency_us.p50",
 		"requests.latency_us.p90",
 		"requests.latency_us.p99",

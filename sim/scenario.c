@@ -54,6 +54,8 @@ static void traffic_spec_fini(struct scenario_traffic *t)
 	free(t->body.points);
 	free(t->reply.points);
 	free(t->think.points);
+	free(t->idle.points);
+	free(t->abort.at.points);
 }
 
 void scenario_free(struct scenario *s)

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/nstime.h"
+#include "node/client.h"
 #include "sim/distribution.h"
 #include "sim/impair.h"
 
@@ -122,6 +123,14 @@ struct scenario_health {
 
 enum arrivals { ARRIVALS_EVEN, ARRIVALS_POISSON, ARRIVALS_BURST };
 
+/* How requests are given up on purpose. */
+struct scenario_abort {
+	enum client_abort_kind kind;
+	struct distribution at; /* bytes or nanoseconds */
+	uint32_t share_ppb;     /* of requests that are */
+	bool close;             /* politely, else with a reset */
+};
+
 /* One entry of traffic:. Requests are HTTP to a service or node, unless `app` says echo or bulk. */
 struct scenario_traffic {
 	char *name;   /* unique among the entries; NULL: it has none */
@@ -144,12 +153,16 @@ struct scenario_traffic {
 	char *method, *host, *path; /* path may hold {n} */
 	char **headers;             /* "Name: value" */
 	size_t headers_count;
-	struct distribution body;  /* bytes of a request's body (echo, bulk: bytes sent) */
-	bool chunked;              /* request body in chunks */
+	struct distribution body; /* bytes of a request's body (echo, bulk: bytes sent) */
+	bool chunked;             /* request body in chunks */
+	bool expect_continue;     /* 100-continue */
+	bool http_10;
 	struct distribution reply; /* bytes; the constant 0: the server's default */
 	uint64_t per_connection;   /* requests a connection */
 	bool half_close;           /* the client shuts down writing behind its request */
-	nstime keepalive;          /* the clients' TCP keepalive: idle time and interval of probes; 0: off */
+	struct scenario_abort abort;
+	struct distribution idle; /* rest of a connection between two requests */
+	nstime keepalive;         /* the clients' TCP keepalive: idle time and interval of probes; 0: off */
 };
 
 enum fault_kind { FAULT_LINK_DOWN, FAULT_SET, FAULT_CRASH, FAULT_RESTART, FAULT_DROP, FAULT_CORRUPT, FAULT_DUPLICATE };

@@ -125,6 +125,9 @@ bool parse_node_list(struct parse *p, const struct doc *d, unsigned role, const 
 void parse_balance(struct parse *p, struct doc *rule, bool to_good, enum service_protocol protocol,
 		   struct scenario_rule *r);
 
+/* When an entry of traffic comes, rests and ends. After its app and what it says of HTTP. */
+void parse_pace(struct parse *p, struct doc *entry, struct scenario_traffic *t);
+
 /* Impairments: `map` may hold other keys too. Values that are there replace those in *in and *out. */
 #define IMPAIRMENT_KEYS                                                                                                \
 	"delay", "jitter", "distribution", "loss", "corrupt", "duplicate", "reorder", "rate", "burst", "peakrate",     \

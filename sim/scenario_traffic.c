@@ -9,8 +9,9 @@
 #define HEADER_MAX  4096U /* bytes of one field, and of a path */
 
 static const char *const app_words[] = {"echo", "http", "bulk", "sink", NULL};
-static const char *const http_keys[] = {"method",  "host",  "path",           "headers",    "body",
-					"chunked", "reply", "per_connection", "half_close", NULL};
+static const char *const http_keys[] = {
+	"method",  "host",  "path",           "headers",    "body", "version", "expect_continue",
+	"chunked", "reply", "per_connection", "half_close", "idle", NULL};
 
 static bool is_token(const char *text, size_t len)
 {
@@ -92,10 +93,13 @@ static void parse_headers(struct parse *p, struct doc *d, struct scenario_traffi
 
 static void parse_http(struct parse *p, struct doc *entry, struct scenario_traffic *t)
 {
+	static const char *const versions[] = {"1.1", "1.0", NULL};
 	struct doc *headers = doc_get(entry, "headers"), *body = doc_get(entry, "body"),
 		   *reply = doc_get(entry, "reply");
 	struct doc *chunked = doc_get(entry, "chunked"), *per = doc_get(entry, "per_connection");
-	struct doc *half_close = doc_get(entry, "half_close");
+	struct doc *half_close = doc_get(entry, "half_close"), *version = doc_get(entry, "version"),
+		   *expect = doc_get(entry, "expect_continue");
+	size_t word;
 
 	parse_never(p, entry, "bytes", "an HTTP request has a 'body'");
 	if (head_text(p, entry, "method", &t->method) && !is_token(t->method, strlen(t->method)))
@@ -117,6 +121,14 @@ static void parse_http(struct parse *p, struct doc *entry, struct scenario_traff
 		MISTAKE_KEY(p, chunked, "'chunked' is never applied: there is no 'body'");
 	if (per)
 		parse_count(p, per, 1, SCENARIO_REQUESTS_MAX, &t->per_connection);
+	if (version && parse_word(p, version, versions, NULL, &word))
+		t->http_10 = word == 1;
+	if (t->http_10 && t->chunked)
+		MISTAKE_KEY(p, chunked, "HTTP/1.0 has no chunks");
+	if (expect && parse_bool(p, expect, &t->expect_continue) && t->expect_continue && (!body || t->http_10))
+		MISTAKE_KEY(p, expect,
+			    t->http_10 ? "HTTP/1.0 has no 100-continue"
+				       : "'expect_continue' is never applied: there is no 'body'");
 	if (half_close && parse_bool(p, half_close, &t->half_close) && t->half_close && t->per_connection > 1)
 		MISTAKE_KEY(p, half_close,
 			    "'half_close' ends a connection's requests: it goes with 'per_connection: 1'");
@@ -135,93 +147,6 @@ static void parse_bytes(struct parse *p, struct doc *entry, struct scenario_traf
 		MISTAKE(p, entry, "'bytes' is missing: how much does %s send?", app_words[t->app]);
 	else
 		parse_distribution(p, bytes, UNITS_SIZE, 1, SCENARIO_BYTES_MAX, &t->body);
-}
-
-static void parse_arrivals(struct parse *p, struct doc *entry, struct scenario_traffic *t)
-{
-	static const char *const words[] = {"even", "poisson", "burst", NULL};
-	struct doc *rate = doc_get(entry, "rate"), *arrivals = doc_get(entry, "arrivals"),
-		   *burst = doc_get(entry, "burst");
-	struct units_frequency f;
-	const char *text, *why;
-	size_t word;
-
-	parse_never(p, entry, "think", "that is for 'users'");
-	parse_never(p, entry, "ramp", "that is for 'users'");
-	if (rate && parse_text(p, rate, &text)) {
-		if (units_parse_frequency(text, &f, &why))
-			MISTAKE(p, rate, "'%s' is not %s: %s", text, units_dimension_text(UNITS_FREQUENCY), why);
-		else if (!(t->interval_ns = f.period_ns / f.events))
-			MISTAKE(p, rate, "'%s' is more than one a nanosecond", text);
-	}
-	if (!rate)
-		parse_never(p, entry, "arrivals", "without a 'rate' all requests come at once");
-	if (arrivals && parse_word(p, arrivals, words, NULL, &word))
-		t->arrivals = (enum arrivals)word;
-	if (t->arrivals != ARRIVALS_BURST)
-		parse_never(p, entry, "burst", "that is for 'arrivals: burst'");
-	else if (!burst)
-		MISTAKE(p, arrivals, "'burst' is missing: how many requests come at a time?");
-	else
-		parse_count(p, burst, 1, SCENARIO_REQUESTS_MAX, &t->burst);
-	if (!rate && doc_get(entry, "for"))
-		MISTAKE_KEY(p, doc_get(entry, "for"), "'for' needs a 'rate' or 'users'");
-}
-
-/* A closed loop. */
-static void parse_users(struct parse *p, struct doc *entry, struct scenario_traffic *t)
-{
-	static const char *const open_keys[] = {"rate", "arrivals", "burst", NULL};
-	struct doc *think = doc_get(entry, "think"), *ramp = doc_get(entry, "ramp");
-
-	for (const char *const *key = open_keys; *key; key++)
-		parse_never(p, entry, *key, "users ask when they have thought: 'think'");
-	parse_count(p, doc_get(entry, "users"), 1, SCENARIO_USERS_MAX, &t->users);
-	if (think)
-		parse_distribution(p, think, UNITS_DURATION, 0, SCENARIO_THINK_MAX, &t->think);
-	if (ramp)
-		parse_duration(p, ramp, &t->ramp);
-	if (!doc_get(entry, "requests") && !doc_get(entry, "for"))
-		MISTAKE_KEY(p, doc_get(entry, "users"), "users without end: 'requests' in all, or 'for' a duration");
-}
-
-static void parse_keepalive(struct parse *p, const struct doc *keepalive, struct scenario_traffic *t)
-{
-	if (parse_duration(p, keepalive, &t->keepalive) &&
-	    (t->keepalive < SCENARIO_KEEPALIVE_MIN || t->keepalive > SCENARIO_KEEPALIVE_MAX))
-		MISTAKE(p, keepalive, "keepalive probes begin after 1 s to 24 h without a packet");
-}
-
-/* When the entry begins and ends. After arrivals or users. */
-static void parse_times(struct parse *p, struct doc *entry, struct scenario_traffic *t)
-{
-	struct doc *start = doc_get(entry, "start"), *requests = doc_get(entry, "requests"),
-		   *duration = doc_get(entry, "for");
-	const struct scenario *s = p->s;
-
-	if (requests)
-		parse_count(p, requests, 1, SCENARIO_REQUESTS_MAX, &t->requests);
-	if (duration && requests)
-		MISTAKE_KEY(p, duration, "an entry ends after so many 'requests' or 'for' so long, not both");
-	else if (duration && parse_duration(p, duration, &t->duration)) {
-		t->requests = 0;
-		if (!t->duration)
-			MISTAKE(p, duration, "traffic for no time is none");
-	}
-	if (start && parse_duration(p, start, &t->start) && s->stop && t->start >= s->stop) {
-		MISTAKE(p, start, "the run stops before this traffic starts");
-		return;
-	}
-	if (s->stop && t->duration && nstime_add(t->start, t->duration) > s->stop)
-		MISTAKE(p, duration, "the run stops before this traffic does");
-	if (t->users && t->duration && t->ramp >= t->duration)
-		MISTAKE(p, doc_get(entry, "ramp"), "users that come when the traffic is over");
-	if (t->users || !t->requests)
-		return;
-	unsigned __int128 last = (unsigned __int128)(t->requests - 1) * t->interval_ns + t->start;
-
-	if (s->stop && requests && last >= s->stop)
-		MISTAKE(p, requests, "the run stops before the last of %s requests starts", requests->text);
 }
 
 /* Whether an application takes what a client sends. */
@@ -338,16 +263,41 @@ static void parse_entry_name(struct parse *p, const struct doc *d, struct scenar
 
 static void parse_entry(struct parse *p, struct doc *d)
 {
-	static const char *const known[] = {
-		"name",  "from",           "to",         "service",   "app",     "requests", "for",
-		"rate",  "arrivals",       "burst",      "start",     "users",   "think",    "ramp",
-		"bytes", "method",         "host",       "path",      "headers", "body",     "chunked",
-		"reply", "per_connection", "half_close", "keepalive", NULL};
+	static const char *const known[] = {"name",
+					    "from",
+					    "to",
+					    "service",
+					    "app",
+					    "requests",
+					    "for",
+					    "rate",
+					    "arrivals",
+					    "burst",
+					    "start",
+					    "users",
+					    "think",
+					    "ramp",
+					    "bytes",
+					    "method",
+					    "host",
+					    "path",
+					    "headers",
+					    "body",
+					    "chunked",
+					    "reply",
+					    "per_connection",
+					    "half_close",
+					    "keepalive",
+					    "idle",
+					    "abort",
+					    "version",
+					    "expect_continue",
+					    NULL};
 	static const char *const apps[] = {"echo", "http", "bulk", NULL};
 	struct scenario *s = p->s;
 	struct scenario_traffic t = {.app = APP_HTTP, .requests = 1, .burst = 1, .per_connection = 1};
 	struct doc *from = doc_get(d, "from"), *to = doc_get(d, "to"), *service = doc_get(d, "service");
-	struct doc *app = doc_get(d, "app"), *name = doc_get(d, "name"), *keepalive = doc_get(d, "keepalive");
+	struct doc *app = doc_get(d, "app"), *name = doc_get(d, "name");
 	size_t word;
 
 	if (parse_map(p, d, "traffic", known, NULL) && d->kind == DOC_MAP) {
@@ -369,13 +319,7 @@ static void parse_entry(struct parse *p, struct doc *d)
 			parse_http(p, d, &t);
 		else
 			parse_bytes(p, d, &t);
-		if (doc_get(d, "users"))
-			parse_users(p, d, &t);
-		else
-			parse_arrivals(p, d, &t);
-		parse_times(p, d, &t);
-		if (keepalive)
-			parse_keepalive(p, keepalive, &t);
+		parse_pace(p, d, &t);
 	} else if (doc_is_empty(d)) {
 		MISTAKE(p, d, "an empty entry");
 	}

@@ -152,6 +152,18 @@ static void user_answered(struct traffic_user *u, bool failed, nstime now)
 	engine_timer_set(&e->world->engine, &u->timer, u->leaves ? now : next);
 }
 
+/* Whether the next request is to be given up, and when. Both are drawn for each, so that the share changes no time. */
+static void abort_draw(struct traffic_entry *e, struct client_abort *out)
+{
+	const struct scenario_abort *a = &e->spec->abort;
+	if (a->kind == CLIENT_ABORT_NONE)
+		return;
+	bool aborts = random_chance(&e->aborts, a->share_ppb);
+	uint64_t at = distribution_draw(&a->at, &e->aborts);
+	if (aborts)
+		*out = (struct client_abort){.kind = a->kind, .at = at, .close = a->close};
+}
+
 /* Starts a request, the user's (NULL: open loop). */
 static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime now)
 {
@@ -173,11 +185,15 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 		.headers = (const char *const *)s->headers,
 		.headers_count = s->headers_count,
 		.reply_bytes = distribution_draw(&s->reply, &e->replies),
+		.http_10 = s->http_10,
 		.chunked = s->chunked,
+		.expect_continue = s->expect_continue,
 		.half_close = s->half_close,
 		.keepalive_ms = (uint32_t)(s->keepalive / NSTIME_MS),
+		.idle = distribution_draw(&s->idle, &e->idles),
 	};
 	group_choose(e, n, u, &spec);
+	abort_draw(e, &spec.abort);
 	t->started++;
 	e->started_first = nstime_min(e->started_first, now);
 	if (!wn->node || !client_start(node_client(wn->node), &spec, now)) {
@@ -260,6 +276,8 @@ static void entry_init(struct traffic_entry *e, struct world *w, const struct sc
 	stream_init(e, &e->bodies, "bodies");
 	stream_init(e, &e->replies, "replies");
 	stream_init(e, &e->thinks, "thinks");
+	stream_init(e, &e->idles, "idles");
+	stream_init(e, &e->aborts, "aborts");
 	if (s->users) {
 		users_init(e);
 		return;
@@ -315,17 +333,21 @@ void traffic_outcome(struct traffic *t, const struct client_outcome *o)
 		t->corrupted++;
 	if (o->failure == CLIENT_COMPLETED) {
 		traffic_completed(t, e, o);
+	} else if (o->failure == CLIENT_ABORTED) {
+		t->aborted++;
+		e->aborted++;
 	} else {
 		t->failed++;
 		e->failed++;
 	}
 	if (user)
-		user_answered(&e->users[user - 1], o->failure != CLIENT_COMPLETED, o->ended);
+		user_answered(&e->users[user - 1], o->failure != CLIENT_COMPLETED && o->failure != CLIENT_ABORTED,
+			      o->ended);
 }
 
 bool traffic_done(const struct traffic *t)
 {
-	return t->over == t->count && t->completed + t->failed == t->started;
+	return t->over == t->count && t->completed + t->failed + t->aborted == t->started;
 }
 
 uint64_t traffic_goodput_bps(const struct traffic_entry *e)

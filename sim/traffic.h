@@ -34,17 +34,17 @@ struct traffic_entry {
 	nstime until;       /* no request starts from then on */
 	bool over;          /* no request starts any more */
 	struct traffic_user *users;
-	uint64_t groups;                                        /* connections of users so far */
-	struct random_stream arrivals, bodies, replies, thinks; /* one for each thing that is drawn */
-	uint64_t started, completed, failed;
+	uint64_t groups;                                                       /* connections of users so far */
+	struct random_stream arrivals, bodies, replies, thinks, idles, aborts; /* one for each thing that is drawn */
+	uint64_t started, completed, failed, aborted;
 	uint64_t bytes;                   /* of bodies and streams of completed requests, both ways */
 	nstime started_first, ended_last; /* of requests; NSTIME_NEVER and 0 when there is none */
 };
 
 struct traffic {
 	struct traffic_entry *entries;
-	size_t count, over;                  /* entries, and those of them that are over */
-	uint64_t started, completed, failed; /* requests */
+	size_t count, over;                           /* entries, and those of them that are over */
+	uint64_t started, completed, failed, aborted; /* requests; what is not of the last three is under way */
 	uint64_t failed_by[CLIENT_FAILURE_COUNT];
 	uint64_t bytes;     /* verified by clients */
 	uint64_t corrupted; /* streams */

@@ -35,7 +35,10 @@ static void world_outcomes(struct world_node *wn)
 	struct client_connection c;
 	while (client_outcome_next(node_client(wn->node), &o)) {
 		traffic_outcome(&w->traffic, &o);
-		*(o.failure == CLIENT_COMPLETED ? &wn->completed : &wn->failed) += 1;
+		if (o.failure == CLIENT_COMPLETED)
+			wn->completed++;
+		else if (o.failure != CLIENT_ABORTED)
+			wn->failed++;
 		wn->received_bytes += o.bytes_received;
 		wn->sent_bytes += o.bytes_sent;
 	}

@@ -154,6 +154,7 @@ void world_collect(struct world *w, struct metrics *m)
 	metrics_set(m, "requests.started", t->started);
 	metrics_set(m, "requests.completed", t->completed);
 	metrics_set(m, "requests.failed", t->failed);
+	metrics_set(m, "requests.aborted", t->aborted);
 	for (size_t n = 0; n < t->count; n++)
 		count_traffic(&t->entries[n], m);
 	for (const struct world_histogram *h = world_histograms; h->name; h++)
@@ -167,5 +168,5 @@ void world_collect(struct world *w, struct metrics *m)
 	for (size_t n = 0; n < w->scenario->networks_count; n++)
 		segment_trace_digests(&w->segments[n], w->engine.now);
 	TRACE(&w->sink, w->engine.now, TRACE_RUN_END, TF_TEXT("why", w->done ? "done" : "stop"),
-	      TF_U64("completed", t->completed), TF_U64("failed", t->failed));
+	      TF_U64("completed", t->completed), TF_U64("failed", t->failed), TF_U64("aborted", t->aborted));
 }

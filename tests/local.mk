@@ -57,6 +57,7 @@ UNIT_TESTS = \
 	tests/unit/test_sweep \
 	tests/unit/test_table \
 	tests/unit/test_tracefile \
+	tests/unit/test_traffic \
 	tests/unit/test_transparency \
 	tests/unit/test_units
 
