@@ -11,10 +11,13 @@ SCENARIOS = \
 	scenarios/big-post.yaml \
 	scenarios/many-clients.yaml \
 	scenarios/half-close.yaml \
+	scenarios/aborts.yaml \
+	scenarios/closed-loop.yaml \
+	scenarios/plain-tcp.yaml \
 	scenarios/maglev.yaml \
 	scenarios/gilbert.yaml \
 	scenarios/health.yaml \
 	scenarios/wan.yaml
 
 scenariosdir = $(pkgdatadir)/scenarios
-dist_scenarios_DATA = $(SCENARIOS)
+dist_scenarios_DATA = $(SCENARIOS) scenarios/page-sizes.txt

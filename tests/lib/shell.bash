@@ -7,7 +7,10 @@
 : "${TSHARK:=tshark}"
 : "${MANDOC:=mandoc}"
 
-SHIPPED="first handoff one-device direct-return early-packets lossy-blob backend-dies health reject big-post many-clients half-close maglev gilbert wan"
+# The names of the scenarios that are installed.
+SHIPPED=$(sed -n 's,^.*scenarios/\([a-z0-9-]*\)\.yaml.*,SHIPPED="first handoff one-device direct-return early-packets lossy-blob backend-dies health reject big-post many-clients half-close maglev gilbert wan"
+,p' "$srcdir/scenarios/local.mk" | tr '
+' ' ')
 
 # Runs a scenario into $BATS_TEST_TMPDIR/NAME, quietly; NAME is the file's stem.
 run_scenario() {
