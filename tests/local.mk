@@ -79,6 +79,7 @@ SHELL_TESTS = \
 	tests/shell/results.bats \
 	tests/shell/random.bats \
 	tests/shell/scenarios.bats \
+	tests/shell/schema.bats \
 	tests/shell/sweep.bats \
 	tests/shell/transparency.bats
 
