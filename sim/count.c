@@ -176,6 +176,18 @@ static void set_traffic(struct metrics *m, const struct scenario_traffic *spec, 
 	metrics_set(m, path, value);
 }
 
+void count_percentiles(const char *name, const struct histogram *h, struct metrics *m)
+{
+	static const unsigned percents[] = {50, 90, 99};
+	char path[METRIC_PATH_MAX];
+	for (size_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
+		snprintf(path, sizeof(path), "%s.p%u", name, percents[i]);
+		metrics_set(m, path, h ? histogram_percentile(h, percents[i]) : 0);
+	}
+	snprintf(path, sizeof(path), "%s.max", name);
+	metrics_set(m, path, h ? h->max : 0);
+}
+
 void count_traffic(const struct traffic_entry *e, struct metrics *m)
 {
 	if (!e->spec->name)
@@ -186,6 +198,9 @@ void count_traffic(const struct traffic_entry *e, struct metrics *m)
 	set_traffic(m, e->spec, "aborted", e->aborted);
 	set_traffic(m, e->spec, "bytes", e->bytes);
 	set_traffic(m, e->spec, "goodput_bps", traffic_goodput_bps(e));
+	char path[METRIC_PATH_MAX];
+	snprintf(path, sizeof(path), "traffic.%s.latency_us", e->spec->name);
+	count_percentiles(path, e->latency_us, m);
 }
 
 void count_declare_scenario(const struct scenario *s, struct metrics *m)

@@ -14,6 +14,9 @@ void count_node(struct node *n, bool client, struct metrics *m);
 /* Adds every metric that count_node may add, as zero. */
 void count_declare(struct metrics *m);
 
+/* Sets NAME.p50, .p90, .p99 and .max; zeroes where there is no histogram (NULL). */
+void count_percentiles(const char *name, const struct histogram *h, struct metrics *m);
+
 /* Sets traffic.NAME.* of an entry that has a name. */
 void count_traffic(const struct traffic_entry *e, struct metrics *m);
 

@@ -305,6 +305,7 @@ void traffic_fini(struct traffic *t)
 		for (uint64_t i = 0; i < e->spec->users; i++)
 			engine_timer_cancel(&e->world->engine, &e->users[i].timer);
 		free(e->users);
+		free(e->latency_us);
 	}
 	free(t->entries);
 	t->entries = NULL;
@@ -315,6 +316,10 @@ static void traffic_completed(struct traffic *t, struct traffic_entry *e, const 
 	t->completed++;
 	e->completed++;
 	e->bytes += o->bytes_received + o->bytes_sent;
+	if (e->spec->name && !e->latency_us && !(e->latency_us = calloc(1, sizeof(*e->latency_us))))
+		log_fatal("out of memory for a histogram");
+	if (e->latency_us)
+		histogram_add(e->latency_us, (o->ended - o->started) / NSTIME_US);
 	histogram_add(&t->latency_us, (o->ended - o->started) / NSTIME_US);
 	if (o->first_byte != NSTIME_NEVER)
 		histogram_add(&t->first_byte_us, (o->first_byte - o->started) / NSTIME_US);

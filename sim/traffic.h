@@ -37,7 +37,8 @@ struct traffic_entry {
 	uint64_t groups;                                                       /* connections of users so far */
 	struct random_stream arrivals, bodies, replies, thinks, idles, aborts; /* one for each thing that is drawn */
 	uint64_t started, completed, failed, aborted;
-	uint64_t bytes;                   /* of bodies and streams of completed requests, both ways */
+	uint64_t bytes;               /* of bodies and streams of completed requests, both ways */
+	struct histogram *latency_us; /* of completed requests; only where the entry has a name, from the first on */
 	nstime started_first, ended_last; /* of requests; NSTIME_NEVER and 0 when there is none */
 };
 

@@ -50,19 +50,6 @@ const struct world_histogram world_histograms[] = {
 	{NULL, 0},
 };
 
-static void set_percentiles(struct metrics *m, const char *name, const struct histogram *h)
-{
-	char path[METRIC_PATH_MAX];
-	snprintf(path, sizeof(path), "%s.p50", name);
-	metrics_set(m, path, histogram_percentile(h, 50));
-	snprintf(path, sizeof(path), "%s.p90", name);
-	metrics_set(m, path, histogram_percentile(h, 90));
-	snprintf(path, sizeof(path), "%s.p99", name);
-	metrics_set(m, path, histogram_percentile(h, 99));
-	snprintf(path, sizeof(path), "%s.max", name);
-	metrics_set(m, path, h->max);
-}
-
 /* I2 of one connection: the stack of its owner has it. */
 static void sweep_owner(struct world *w, const struct invariants_owner *o)
 {
@@ -158,7 +145,7 @@ void world_collect(struct world *w, struct metrics *m)
 	for (size_t n = 0; n < t->count; n++)
 		count_traffic(&t->entries[n], m);
 	for (const struct world_histogram *h = world_histograms; h->name; h++)
-		set_percentiles(m, h->name, world_histogram_of(w, h));
+		count_percentiles(h->name, world_histogram_of(w, h), m);
 	metrics_add(m, "streams.bytes", t->bytes);
 	metrics_add(m, "streams.corrupted", t->corrupted);
 	metrics_set(m, "client.resets", t->failed_by[CLIENT_RESET]);
