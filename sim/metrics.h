@@ -4,6 +4,8 @@
 #ifndef BATON_SIM_METRICS_H
 #define BATON_SIM_METRICS_H
 
+#include "base/hash.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,9 +20,18 @@ struct metric {
 	char *text;
 };
 
+/* A path, or a parent of paths: the first `len` bytes of a metric's path. */
+struct metrics_slot {
+	uint32_t metric; /* its number in the list, from 1 on; 0: an empty slot */
+	uint32_t len;
+};
+
 struct metrics {
 	struct metric *list;
 	size_t count, capacity;
+	struct metrics_slot *slots; /* by the hash of their text; open addressing */
+	size_t slots_used, slots_count;
+	struct hash_key key;
 };
 
 void metrics_init(struct metrics *m);

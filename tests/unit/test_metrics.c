@@ -41,6 +41,27 @@ START_TEST(values_are_set_added_and_found)
 }
 END_TEST
 
+/* As many as a file with thousands of named things has; none is found by another's beginning. */
+START_TEST(thousands_are_kept_apart)
+{
+	char path[64];
+
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(path, sizeof path, "traffic.entry%u.%s", i / 2, i % 2 ? "bytes" : "started");
+		ck_assert_ptr_null(metrics_find(&m, path));
+		metrics_set(&m, path, i);
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(path, sizeof path, "traffic.entry%u.%s", i / 2, i % 2 ? "bytes" : "started");
+		ck_assert_uint_eq(metrics_find(&m, path)->value, i);
+		ck_assert_str_eq(m.list[i].path, path);
+		*strrchr(path, '.') = 0;
+		ck_assert_ptr_null(metrics_find(&m, path));
+	}
+	ck_assert_ptr_null(metrics_find(&m, "traffic"));
+}
+END_TEST
+
 START_TEST(near_names_are_suggested)
 {
 	result_declare(&m);
@@ -115,6 +136,7 @@ int main(void)
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, values_are_set_added_and_found);
+	tcase_add_test(c, thousands_are_kept_apart);
 	tcase_add_test(c, near_names_are_suggested);
 	tcase_add_test(c, result_json_has_its_keys_in_order);
 	tcase_add_test(c, perf_json_divides);
