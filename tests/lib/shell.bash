@@ -8,9 +8,7 @@
 : "${MANDOC:=mandoc}"
 
 # The names of the scenarios that are installed.
-SHIPPED=$(sed -n 's,^.*scenarios/\([a-z0-9-]*\)\.yaml.*,SHIPPED="first handoff one-device direct-return early-packets lossy-blob backend-dies health reject big-post many-clients half-close maglev gilbert wan"
-,p' "$srcdir/scenarios/local.mk" | tr '
-' ' ')
+SHIPPED=$(sed -n 's,^.*scenarios/\([a-z0-9-]*\)\.yaml.*,\1,p' "$srcdir/scenarios/local.mk" | tr '\n' ' ')
 
 # Runs a scenario into $BATS_TEST_TMPDIR/NAME, quietly; NAME is the file's stem.
 run_scenario() {
