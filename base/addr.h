@@ -15,6 +15,11 @@ struct addr {
 	uint8_t bytes[16]; /* network order; an IPv4 address uses the first four, the rest are zero */
 };
 
+/* An address for each family; family 0 where there is none. */
+struct addr_pair {
+	struct addr v4, v6;
+};
+
 struct mac {
 	uint8_t bytes[6];
 };
@@ -45,6 +50,23 @@ static inline struct addr addr_from_bytes(uint8_t family, const uint8_t *network
 	else
 		memcpy(a.bytes, network_order, 16);
 	return a;
+}
+
+static inline const struct addr *addr_pair_get(const struct addr_pair *p, uint8_t family)
+{
+	return family == 6 ? &p->v6 : &p->v4;
+}
+
+/* Puts an address in its family's place. */
+static inline void addr_pair_put(struct addr_pair *p, const struct addr *a)
+{
+	*(a->family == 6 ? &p->v6 : &p->v4) = *a;
+}
+
+/* The address of the pair's only family; IPv4's when it has both. */
+static inline const struct addr *addr_pair_first(const struct addr_pair *p)
+{
+	return p->v4.family ? &p->v4 : &p->v6;
 }
 
 /* In words: a call of memcmp costs more than all of it, and packets ask often. */

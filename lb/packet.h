@@ -37,16 +37,6 @@ struct packet {
 	uint8_t flags;  /* TCP_FLAG_* */
 };
 
-/* An address for each family; family 0 where there is none. */
-struct addr_pair {
-	struct addr v4, v6;
-};
-
-static inline const struct addr *addr_pair_get(const struct addr_pair *p, uint8_t family)
-{
-	return family == 6 ? &p->v6 : &p->v4;
-}
-
 /* Looks at b, data at the IP header. Bytes behind the IP packet's length (Ethernet padding) are allowed and cut off by
  * setting b->len. IPv6 extension headers before TCP are stepped over (RFC 8200); a fragment header makes a fragment. */
 enum packet_kind packet_parse(struct packet *p, struct buf *b);

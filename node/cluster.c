@@ -12,19 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COURIER_TTL        64U
-#define COURIER_MTU        (STACK_MTU - IPV4_HEADER_MIN - UDP_HEADER)
-#define ETHERTYPE_IPV4     0x0800U
-#define IPV4_DONT_FRAGMENT 0x4000U
-#define IPV4_FRAGMENT      0x3fffU /* more-fragments and offset */
+#define ETHERTYPE_IPV4  0x0800U
+#define ETHERTYPE_IPV6  0x86ddU
+#define IPV4_HEADER_MIN 20U
+#define IPV6_HEADER     40U
+#define PROTOCOL_UDP    17U
+#define PROTOCOL_ICMPV6 58U
+#define ICMPV6_SOLICIT  135U /* neighbour solicitation, and behind it advertisement */
 
-int node_cluster_join(struct node *n, const struct node_cluster *cluster, struct addr address, int netif)
+int node_cluster_join(struct node *n, const struct node_cluster *cluster, const struct addr_pair *address, int netif)
 {
 	struct courier_config config = {
 		.self = n->config.device,
 		.boot = n->config.boot,
 		.cipher = cluster->cipher,
-		.mtu = COURIER_MTU,
+		.mtu = (uint32_t)(STACK_MTU - datagram_headers(addr_pair_first(address)->family)),
 		.trace = n->config.trace,
 	};
 	memcpy(config.key, cluster->key, sizeof(config.key));
@@ -35,14 +37,15 @@ int node_cluster_join(struct node *n, const struct node_cluster *cluster, struct
 	if (r < 0)
 		return r;
 	n->cluster = cluster;
-	n->address = address;
+	n->address = *address;
+	n->courier_mtu = config.mtu;
 	n->cluster_netif = netif;
 	n->endpoint = (struct endpoint){.ops = &stack_endpoint_ops, .ep = n->stack};
 	return 0;
 }
 
-/* The cluster address of a device, or NULL. */
-static const struct addr *node_device_address(const struct node *n, uint16_t device)
+/* The cluster addresses of a device, or NULL. */
+static const struct addr_pair *node_device_address(const struct node *n, uint16_t device)
 {
 	for (size_t i = 0; i < n->cluster->devices_count; i++)
 		if (n->cluster->devices[i].id == device)
@@ -65,51 +68,14 @@ uint16_t *cluster_devices(const struct node *n, bool classifiers, size_t *count)
 
 void cluster_send(struct node *n, uint16_t device, struct buf *packet, nstime now)
 {
-	const struct addr *address = node_device_address(n, device);
+	const struct addr_pair *address = node_device_address(n, device);
 	if (!address)
 		node_drop(n, NODE_DROP_RELAY, packet);
 	else
-		stack_output_ip(n->stack, packet, n->cluster_netif, *address, now);
+		stack_output_ip(n->stack, packet, n->cluster_netif, *addr_pair_get(address, packet->data[0] >> 4), now);
 }
 
 /* ---- courier datagrams ---- */
-
-/* One's-complement sum of a UDP datagram with its pseudo-header (RFC 768), in memory order. */
-static uint16_t udp_sum(const uint8_t *ip, const uint8_t *udp, size_t len)
-{
-	uint8_t pseudo[12];
-	memcpy(pseudo, ip + 12, 8);
-	pseudo[8] = 0;
-	pseudo[9] = IP_PROTOCOL_UDP;
-	store_be16(pseudo + 10, (uint16_t)len);
-	return checksum_add(checksum_sum(pseudo, sizeof(pseudo)), checksum_sum(udp, len));
-}
-
-/* Puts UDP and IPv4 headers before the frame in b. */
-static void datagram_wrap(struct node *n, struct buf *b, const struct addr *to)
-{
-	uint16_t udp_len = (uint16_t)(b->len + UDP_HEADER);
-	uint8_t *udp = buf_push(b, UDP_HEADER);
-	store_be16(udp, COURIER_PORT);
-	store_be16(udp + 2, COURIER_PORT);
-	store_be16(udp + 4, udp_len);
-	store_be16(udp + 6, 0);
-	uint8_t *ip = buf_push(b, IPV4_HEADER_MIN);
-	memset(ip, 0, IPV4_HEADER_MIN);
-	ip[0] = 0x45;
-	store_be16(ip + 2, (uint16_t)b->len);
-	store_be16(ip + 6, IPV4_DONT_FRAGMENT); /* and so no identifier is needed (RFC 6864) */
-	ip[8] = COURIER_TTL;
-	ip[9] = IP_PROTOCOL_UDP;
-	memcpy(ip + 12, n->address.bytes, 4);
-	memcpy(ip + 16, to->bytes, 4);
-	uint16_t check = (uint16_t)~checksum_sum(ip, IPV4_HEADER_MIN);
-	memcpy(ip + 10, &check, 2);
-	check = (uint16_t)~udp_sum(ip, udp, udp_len);
-	if (!check) /* 0 means "no checksum" */
-		check = 0xffff;
-	memcpy(udp + 6, &check, 2);
-}
 
 /* Where a frame for `to` goes first. */
 static uint16_t courier_hop(const struct node *n, uint16_t to)
@@ -121,60 +87,47 @@ static bool courier_flush(struct node *n, nstime now)
 {
 	bool moved = false;
 	for (;;) {
-		struct buf *b = buf_alloc(COURIER_MTU);
+		struct buf *b = buf_alloc((uint32_t)n->courier_mtu);
 		size_t len;
 		uint16_t to;
-		if (!courier_output(n->courier, b->data, COURIER_MTU, &len, &to, now)) {
+		if (!courier_output(n->courier, b->data, n->courier_mtu, &len, &to, now)) {
 			buf_free(b);
 			return moved;
 		}
 		b->len = (uint32_t)len;
 		uint16_t hop = courier_hop(n, to);
-		datagram_wrap(n, b, node_device_address(n, hop));
+		datagram_wrap(b, addr_pair_first(&n->address), addr_pair_first(node_device_address(n, hop)));
 		cluster_send(n, hop, b, now);
 		moved = true;
 	}
 }
 
 /* A courier frame for another device: the forwarder sends it on, unopened, as from itself. */
-static void courier_relay(struct node *n, struct buf *packet, uint8_t *udp, uint16_t to, nstime now)
+static void courier_relay(struct node *n, struct buf *packet, const struct datagram *d, uint16_t to, nstime now)
 {
-	uint8_t *ip = packet->data, old[8];
-	const struct addr *address = node_device_address(n, to);
-	uint16_t check;
-	if (!address || ip[8] <= 1) {
+	const struct addr_pair *pair = node_device_address(n, to);
+	const struct addr *address = pair ? addr_pair_get(pair, d->family) : NULL;
+	if (address && address->family &&
+	    datagram_relay(d, packet->data, addr_pair_get(&n->address, d->family), address))
+		cluster_send(n, to, packet, now);
+	else
 		node_drop(n, NODE_DROP_RELAY, packet);
-		return;
-	}
-	memcpy(old, ip + 12, 8);
-	memcpy(ip + 12, n->address.bytes, 4);
-	memcpy(ip + 16, address->bytes, 4);
-	memcpy(&check, udp + 6, 2);
-	check = checksum_update(check, old, ip + 12, 8); /* a corrupted datagram stays one */
-	memcpy(udp + 6, &check, 2);
-	ip[8]--;
-	memset(ip + 10, 0, 2);
-	check = (uint16_t)~checksum_sum(ip, (size_t)(udp - ip));
-	memcpy(ip + 10, &check, 2);
-	cluster_send(n, to, packet, now);
 }
 
 /* A datagram to the courier's port at this node's address. */
-static void courier_datagram(struct node *n, struct buf *packet, uint8_t *udp, nstime now)
+static void courier_datagram(struct node *n, struct buf *packet, const struct datagram *d, nstime now)
 {
 	uint16_t from, to;
-	size_t len = load_be16(udp + 4);
-	if (len < UDP_HEADER || (size_t)(packet->data + packet->len - udp) < len) {
+	if (!d->whole) {
 		node_drop(n, NODE_DROP_HEADER, packet);
 		return;
 	}
-	uint8_t *frame = udp + UDP_HEADER;
-	len -= UDP_HEADER;
-	if (n->forwarder && !courier_frame_peek(frame, len, &from, &to) && to != n->config.device) {
-		courier_relay(n, packet, udp, to, now);
+	if (n->forwarder && !courier_frame_peek(d->contents, d->contents_len, &from, &to) && to != n->config.device) {
+		courier_relay(n, packet, d, to, now);
 		return;
 	}
-	courier_input(n->courier, frame, len, now); /* counts what it rejects; its seal is the check, not UDP's sum */
+	/* counts what it rejects; its seal is the check, not UDP's sum */
+	courier_input(n->courier, d->contents, d->contents_len, now);
 	buf_free(packet);
 }
 
@@ -188,74 +141,90 @@ static bool is_vip(const struct node *n, const struct addr *a)
 	return false;
 }
 
-/* Whether the IPv4 header is whole and its checksum good; cuts Ethernet padding off. */
-static bool ipv4_whole(struct buf *packet)
+/* The family of an IP frame for this node with a whole header; 0 for any other, and for neighbour discovery, which is
+ * the stack's whatever address it is for. */
+static uint8_t frame_family(const struct node *n, unsigned netif, const struct buf *frame)
+{
+	const uint8_t *eth = frame->data, *ip = eth + ETHERNET_HEADER;
+	if (frame->len < ETHERNET_HEADER + IPV4_HEADER_MIN || memcmp(eth, n->macs[netif].bytes, 6) != 0)
+		return 0;
+	if (load_be16(eth + 12) == ETHERTYPE_IPV4)
+		return ip[0] >> 4 == 4 ? 4 : 0;
+	if (load_be16(eth + 12) != ETHERTYPE_IPV6 || frame->len <= ETHERNET_HEADER + IPV6_HEADER || ip[0] >> 4 != 6)
+		return 0;
+	return ip[6] == PROTOCOL_ICMPV6 && (ip[IPV6_HEADER] & ~1U) == (ICMPV6_SOLICIT & ~1U) ? 0 : 6;
+}
+
+/* Whether the lengths are sound and the header's checksum is good; cuts Ethernet padding off. */
+static bool packet_whole(struct buf *packet)
 {
 	const uint8_t *ip = packet->data;
-	size_t header = (size_t)(ip[0] & 15) * 4, total = load_be16(ip + 2);
+	const bool v6 = ip[0] >> 4 == 6;
+	size_t header = v6 ? IPV6_HEADER : (size_t)(ip[0] & 15) * 4;
+	size_t total = v6 ? IPV6_HEADER + load_be16(ip + 4) : load_be16(ip + 2);
 	if (header < IPV4_HEADER_MIN || header > packet->len || total < header || total > packet->len)
 		return false;
 	packet->len = (uint32_t)total;
-	return checksum_sum(ip, header) == 0xffff;
+	return v6 || checksum_sum(ip, header) == 0xffff;
 }
 
-/* Whether an IPv4 frame is for the courier of one of our devices. */
+/* Whether an IP frame is for the courier of one of our devices. */
 static bool courier_port(const struct node *n, const struct buf *frame, const struct addr *destination)
 {
-	const uint8_t *ip = frame->data + ETHERNET_HEADER, *udp = ip + (size_t)(ip[0] & 15) * 4;
-	if (ip[9] != IP_PROTOCOL_UDP || frame->data + frame->len < udp + UDP_HEADER ||
-	    load_be16(udp + 2) != COURIER_PORT)
+	struct datagram d;
+	if (!datagram_parse(&d, frame->data + ETHERNET_HEADER, frame->len - ETHERNET_HEADER) || d.port != COURIER_PORT)
 		return false;
 	for (size_t i = 0; i < n->cluster->devices_count; i++)
-		if (addr_equal(&n->cluster->devices[i].address, destination))
+		if (addr_equal(addr_pair_get(&n->cluster->devices[i].address, destination->family), destination))
 			return true;
 	return false;
 }
 
+/* Gives a packet to the role it is for. */
+static void cluster_packet(struct node *n, struct buf *packet, bool for_forwarder, bool own, nstime now)
+{
+	if (n->forwarder && for_forwarder)
+		role_forwarder_packet(n, packet, now);
+	else if (own)
+		role_backend_packet(n, packet, now);
+	else if (n->classifier)
+		role_classifier_packet(n, packet, now);
+	else
+		node_drop(n, NODE_DROP_FOREIGN, packet);
+}
+
 bool cluster_frame(struct node *n, unsigned netif, struct buf *frame, nstime now)
 {
-	const uint8_t *eth = frame->data;
-	if (frame->len < ETHERNET_HEADER + IPV4_HEADER_MIN || load_be16(eth + 12) != ETHERTYPE_IPV4 ||
-	    memcmp(eth, n->macs[netif].bytes, 6) != 0 || eth[ETHERNET_HEADER] >> 4 != 4)
+	const uint8_t family = frame_family(n, netif, frame), *ip = frame->data + ETHERNET_HEADER;
+	struct datagram d;
+	if (!family)
 		return false;
-	const uint8_t *ip = eth + ETHERNET_HEADER;
-	struct addr source = addr_from_bytes(4, ip + 12), destination = addr_from_bytes(4, ip + 16);
-	bool own = addr_equal(&destination, &n->address);
-	bool tunnel = addr_equal(&destination, &n->cluster->tunnel);
+	const struct addr source = addr_from_bytes(family, ip + (family == 6 ? 8 : 12));
+	const struct addr destination = addr_from_bytes(family, ip + (family == 6 ? 24 : 16));
+	const struct addr *tunnel_address = addr_pair_get(&n->cluster->tunnel, family);
+	bool own = addr_equal(&destination, addr_pair_get(&n->address, family));
+	bool tunnel = addr_equal(&destination, tunnel_address), from_tunnel = addr_equal(&source, tunnel_address);
 	bool vip = !own && !tunnel && is_vip(n, &destination);
-	bool from_tunnel = addr_equal(&source, &n->cluster->tunnel);
-	bool datagram = own && ip[9] == IP_PROTOCOL_UDP;
 	if ((int)netif != n->cluster_netif && (from_tunnel || tunnel || courier_port(n, frame, &destination))) {
 		node_drop(n, NODE_DROP_SPOOFED, frame);
 		return true;
 	}
+	bool datagram = own && ip[family == 6 ? 6 : 9] == PROTOCOL_UDP;
 	if (n->forwarder && !vip && !tunnel)
 		role_forwarder_flush(n, now); /* what came before this frame is done before it */
 	if (!vip && !datagram && !(tunnel && n->forwarder) && !(own && from_tunnel && n->driver))
 		return false;
 	buf_pull(frame, ETHERNET_HEADER);
-	if (!ipv4_whole(frame)) {
+	if (!packet_whole(frame)) {
 		node_drop(n, NODE_DROP_HEADER, frame);
-		return true;
-	}
-	if (datagram) {
-		uint8_t *udp = frame->data + (size_t)(ip[0] & 15) * 4;
-		if (!(load_be16(ip + 6) & IPV4_FRAGMENT) && (size_t)(frame->data + frame->len - udp) >= UDP_HEADER &&
-		    load_be16(udp + 2) == COURIER_PORT) {
-			courier_datagram(n, frame, udp, now);
-			return true;
-		}
+	} else if (!datagram) {
+		cluster_packet(n, frame, vip || tunnel, own, now);
+	} else if (datagram_parse(&d, frame->data, frame->len) && d.port == COURIER_PORT) {
+		courier_datagram(n, frame, &d, now);
+	} else {
 		buf_push(frame, ETHERNET_HEADER);
 		return false;
 	}
-	if (n->forwarder && (vip || tunnel))
-		role_forwarder_packet(n, frame, now);
-	else if (vip && n->classifier)
-		role_classifier_packet(n, frame, now);
-	else if (own)
-		role_backend_packet(n, frame, now);
-	else
-		node_drop(n, NODE_DROP_FOREIGN, frame);
 	return true;
 }
 

@@ -11,9 +11,6 @@
 
 #define NODE_APPS_MAX   64U
 #define ETHERNET_HEADER 14U
-#define IPV4_HEADER_MIN 20U
-#define UDP_HEADER      8U
-#define IP_PROTOCOL_UDP 17U
 
 /* A hand-off message on its way: which tag to give back when the courier gives it up. */
 struct node_tag {
@@ -49,9 +46,10 @@ struct node {
 
 	/* a member of a cluster */
 	const struct node_cluster *cluster; /* NULL: it is in none, and nothing below holds */
-	struct addr address;                /* cluster address */
+	struct addr_pair address;           /* cluster addresses */
 	int cluster_netif;
 	struct courier *courier;
+	size_t courier_mtu;    /* bytes of its largest frame */
 	struct node_tag *tags; /* ring of tags_capacity, from tags_head on */
 	size_t tags_head, tags_count, tags_capacity;
 
@@ -71,11 +69,6 @@ struct node {
 	STAILQ_HEAD(, node_saved_blob) blobs;
 };
 
-static inline struct addr_pair addr_pair_of(struct addr a)
-{
-	return a.family == 6 ? (struct addr_pair){.v6 = a} : (struct addr_pair){.v4 = a};
-}
-
 /* Counts and frees. */
 void node_drop(struct node *n, enum node_drop reason, struct buf *packet);
 
@@ -89,8 +82,33 @@ bool cluster_pump(struct node *n, nstime now);
 /* The devices of the cluster with a role, in their order. The caller frees them. */
 uint16_t *cluster_devices(const struct node *n, bool classifiers, size_t *count);
 
-/* Sends an IP packet to a device as it is (unchanged destination address, by the link alone). Takes ownership. */
+/* Sends an IP packet to a device as it is (unchanged destination address, by the link alone), to its address of the
+ * packet's family. Takes ownership. */
 void cluster_send(struct node *n, uint16_t device, struct buf *packet, nstime now);
+
+/* ---- datagram.c ---- */
+/* A UDP datagram in an IP packet of either family. */
+struct datagram {
+	uint8_t family;
+	uint8_t *udp;  /* its header in the packet */
+	uint16_t port; /* that it is for */
+	bool whole;    /* all of it is there, and over IPv6 it has a checksum, good or bad; then: */
+	uint8_t *contents;
+	size_t contents_len;
+};
+
+/* Bytes of IP and UDP headers before the contents. */
+size_t datagram_headers(uint8_t family);
+
+/* Looks for an unfragmented datagram right behind the header of an IP packet of `len` bytes. False: there is none. */
+bool datagram_parse(struct datagram *d, uint8_t *ip, size_t len);
+
+/* Puts UDP and IP headers of the courier's port before the contents of b. The addresses are of one family. */
+void datagram_wrap(struct buf *b, const struct addr *from, const struct addr *to);
+
+/* Sends it on from `from` to `to`, of its family: addresses, hop limit and checksums (a corrupted datagram stays one).
+ * False, nothing changed, when its hops are used up. */
+bool datagram_relay(const struct datagram *d, uint8_t *ip, const struct addr *from, const struct addr *to);
 
 /* ---- role_forwarder.c ---- */
 /* A packet for a VIP or the tunnel address; data at the IP header. Takes ownership. It waits for role_forwarder_flush

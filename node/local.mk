@@ -15,6 +15,7 @@ libnode_a_SOURCES = \
 	node/client_internal.h \
 	node/client_stream.c \
 	node/cluster.c \
+	node/datagram.c \
 	node/internal.h \
 	node/node.c \
 	node/node.h \

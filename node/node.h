@@ -25,8 +25,8 @@
 
 /* One device of the cluster, as every other knows it. */
 struct node_device {
-	uint16_t id;         /* not 0 */
-	struct addr address; /* on the cluster's network */
+	uint16_t id;              /* not 0 */
+	struct addr_pair address; /* on the cluster's network */
 	bool classifier, backend;
 };
 
@@ -39,8 +39,8 @@ struct node_vip {
 struct node_cluster {
 	struct node_device *devices;
 	size_t devices_count;
-	uint16_t forwarder; /* the device that owns the VIPs */
-	struct addr tunnel; /* its tunnel address */
+	uint16_t forwarder;      /* the device that owns the VIPs */
+	struct addr_pair tunnel; /* its tunnel addresses */
 	uint8_t key[SEAL_KEY_LEN];
 	enum seal_cipher cipher;
 	struct node_vip *vips; /* one a service, in the order of `services` */
@@ -65,13 +65,15 @@ struct node;
 struct node *node_new(const struct node_config *config, nstime now);
 void node_free(struct node *n); /* at once and silently, as a crash does; NULL is allowed */
 
-/* Interfaces are added through the node, which must know their MAC addresses too; routes and VIPs through its stack. */
+/* Interfaces are added through the node, which must know their MAC addresses too; further addresses, routes and VIPs
+ * through its stack. */
 int node_netif_add(struct node *n, struct mac mac, struct addr address, uint8_t prefix_len);
 struct stack *node_stack(struct node *n);
 
-/* Makes the node a member of the cluster: it gets a courier on interface `netif`, with the node's cluster address
- * there. Before the roles below. 0 or a negative enum err. */
-int node_cluster_join(struct node *n, const struct node_cluster *cluster, struct addr address, int netif);
+/* Makes the node a member of the cluster: it gets a courier on interface `netif`, with the node's cluster addresses
+ * there, which are of the families that the cluster's other devices have. In a cluster of both, courier datagrams go
+ * over IPv4. Before the roles below. 0 or a negative enum err. */
+int node_cluster_join(struct node *n, const struct node_cluster *cluster, const struct addr_pair *address, int netif);
 
 /* Roles. Limits of 0 are defaults. 0 or a negative enum err. A backend is nothing else: its stack listens on the VIPs,
  * as the classifier's does (E_STATE). */

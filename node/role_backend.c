@@ -25,8 +25,8 @@ int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffe
 	n->driver = driver_new(&(struct driver_config){
 		.name = n->config.name,
 		.seed = n->config.seed,
-		.address = addr_pair_of(n->address),
-		.tunnel = addr_pair_of(c->tunnel),
+		.address = n->address,
+		.tunnel = c->tunnel,
 		.bytes_max = buffer_bytes_max,
 		.trace = n->config.trace,
 	});

@@ -13,7 +13,7 @@ int node_forwarder_enable(struct node *n, uint32_t table_entries)
 	n->forwarder = forwarder_new(&(struct forwarder_config){
 		.name = n->config.name,
 		.seed = n->config.seed,
-		.tunnel = addr_pair_of(c->tunnel),
+		.tunnel = c->tunnel,
 		.entries = table_entries,
 		.trace = n->config.trace,
 	});
@@ -21,8 +21,8 @@ int node_forwarder_enable(struct node *n, uint32_t table_entries)
 	if (!n->burst)
 		log_fatal("out of memory: a forwarder's packets");
 	for (size_t i = 0; i < c->devices_count; i++) {
-		struct addr_pair address = addr_pair_of(c->devices[i].address);
-		int r = forwarder_device_add(n->forwarder, c->devices[i].id, &address, c->devices[i].classifier);
+		int r = forwarder_device_add(n->forwarder, c->devices[i].id, &c->devices[i].address,
+					     c->devices[i].classifier);
 		if (r < 0)
 			return r;
 	}

@@ -82,7 +82,7 @@ const char *impair_drop_name(enum impair_drop reason);
 enum impair_match_kind {
 	IMPAIR_MATCH_ALL,
 	IMPAIR_MATCH_COURIER,      /* UDP from or to COURIER_PORT */
-	IMPAIR_MATCH_ENCAPSULATED, /* IPv4 TCP whose source is a tunnel address */
+	IMPAIR_MATCH_ENCAPSULATED, /* TCP whose source is a tunnel address */
 	IMPAIR_MATCH_FILTER,       /* a pcap filter */
 };
 

@@ -133,9 +133,12 @@ static bool frame_is_encapsulated(const struct impair_predicate *p, const uint8_
 {
 	struct addr source;
 
-	if (!transport_find(frame, len, PROTOCOL_TCP, 4) || load_be16(frame + 12) != ETHERTYPE_IP)
+	if (!transport_find(frame, len, PROTOCOL_TCP, 4))
 		return false;
-	source = addr_from_bytes(4, frame + ETHERNET_LEN + 12);
+	if (load_be16(frame + 12) == ETHERTYPE_IP)
+		source = addr_from_bytes(4, frame + ETHERNET_LEN + 12);
+	else
+		source = addr_from_bytes(6, frame + ETHERNET_LEN + 8);
 	for (size_t i = 0; i < p->tunnel_count; i++)
 		if (addr_equal(&p->tunnels[i], &source))
 			return true;

@@ -91,6 +91,13 @@ void scenario_free(struct scenario *s)
 	free(s);
 }
 
+bool scenario_network_holds(const struct scenario_network *n, const struct addr *a)
+{
+	const struct scenario_subnet *subnet = scenario_subnet(n, a->family);
+
+	return subnet->address.family && addr_in_prefix(a, &subnet->address, subnet->prefix_len);
+}
+
 size_t scenario_node_find(const struct scenario *s, const char *name)
 {
 	for (size_t i = 0; i < s->nodes_count; i++)

@@ -25,11 +25,24 @@
 
 #define SCENARIO_BACKENDS_COUNTED_MAX 1024U /* with more of them, they are not counted one by one */
 
-struct scenario_network {
-	char *name;
-	struct addr subnet;
+struct scenario_subnet {
+	struct addr address; /* family 0: there is none */
 	uint8_t prefix_len;
 };
+
+/* It has a subnet of one family or of both. */
+struct scenario_network {
+	char *name;
+	struct scenario_subnet v4, v6;
+};
+
+static inline const struct scenario_subnet *scenario_subnet(const struct scenario_network *n, uint8_t family)
+{
+	return family == 6 ? &n->v6 : &n->v4;
+}
+
+/* Whether an address is in the network's subnet of its family. */
+bool scenario_network_holds(const struct scenario_network *n, const struct addr *a);
 
 /* Roles of a node; several may be set. No role bit is a plain host. */
 #define ROLE_CLIENT     0x01U
@@ -41,8 +54,8 @@ struct scenario_network {
 
 struct scenario_attachment {
 	size_t network;             /* index */
-	struct addr address;        /* assigned or given */
-	struct addr tunnel;         /* a forwarder's tunnel address on this network, family 0: none */
+	struct addr_pair address;   /* assigned or given: one for each subnet of the network */
+	struct addr_pair tunnel;    /* a forwarder's tunnel addresses on this network, both of family 0: none */
 	struct mac mac;             /* derived from node and attachment indices, locally administered */
 	struct impairments in, out; /* in: towards the node */
 };

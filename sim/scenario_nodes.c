@@ -9,6 +9,8 @@
 
 #define PREFIX_LEN_MIN   8U
 #define PREFIX_LEN_MAX   30U
+#define PREFIX6_LEN_MIN  16U
+#define PREFIX6_LEN_MAX  126U
 #define LIMIT_TABLE_MAX  (1U << 24)
 #define LIMIT_COUNT_MAX  (1U << 24)
 #define LIMIT_BUFFER_MAX (UINT64_C(1) << 32)
@@ -17,35 +19,49 @@
 
 static const char *const role_words[] = {"client", "forwarder", "classifier", "backend", "host", "router", NULL};
 
-static bool parse_subnet(struct parse *p, const struct doc *d, struct scenario_network *n)
+/* One of a network's subnets: it may have one of each family. */
+static bool network_subnet(struct parse *p, const struct doc *d, struct scenario_network *n)
 {
-	const char *text, *why, *slash;
-	char address[ADDR_TEXT_MAX];
-	uint64_t len;
+	struct scenario_subnet subnet = {0}, *place;
+	unsigned min, max;
 
-	if (!parse_text(p, d, &text))
+	if (!parse_subnet(p, d, "a subnet", &subnet))
 		return false;
-	slash = strchr(text, '/');
-	if (!slash || (size_t)(slash - text) >= sizeof(address) || units_parse_count(slash + 1, &len, &why)) {
-		MISTAKE(p, d, "'%s' is not a subnet, such as 10.0.0.0/24", text);
-		return false;
-	}
-	memcpy(address, text, (size_t)(slash - text));
-	address[slash - text] = '\0';
-	if (!parse_address(p, d, address, &n->subnet))
-		return false;
-	if (len < PREFIX_LEN_MIN || len > PREFIX_LEN_MAX) {
-		MISTAKE(p, d, "a subnet's length is %u to %u bits, not %llu", PREFIX_LEN_MIN, PREFIX_LEN_MAX,
-			(unsigned long long)len);
+	place = subnet.address.family == 6 ? &n->v6 : &n->v4;
+	min = subnet.address.family == 6 ? PREFIX6_LEN_MIN : PREFIX_LEN_MIN;
+	max = subnet.address.family == 6 ? PREFIX6_LEN_MAX : PREFIX_LEN_MAX;
+	if (subnet.prefix_len < min || subnet.prefix_len > max) {
+		MISTAKE(p, d, "the length of an IPv%u subnet is %u to %u bits, not %u", subnet.address.family, min, max,
+			subnet.prefix_len);
 		return false;
 	}
-	n->prefix_len = (uint8_t)len;
-	for (unsigned bit = n->prefix_len; bit < 32; bit++)
-		if (n->subnet.bytes[bit / 8] & (0x80U >> bit % 8)) {
-			MISTAKE(p, d, "'%s' is an address in a subnet: its host bits are not zero", text);
-			return false;
-		}
+	if (place->address.family) {
+		MISTAKE(p, d, "a network has one subnet of IPv%u", subnet.address.family);
+		return false;
+	}
+	*place = subnet;
 	return true;
+}
+
+/* `subnet:` is one or a list of them. */
+static bool network_subnets(struct parse *p, const struct doc *d, struct scenario_network *n)
+{
+	bool sound = true;
+
+	if (d->kind != DOC_LIST)
+		return network_subnet(p, d, n);
+	for (size_t i = 0; i < d->count; i++)
+		sound &= network_subnet(p, d->items[i], n);
+	if (!d->count)
+		MISTAKE_KEY(p, d, "'subnet' is empty");
+	return sound && d->count;
+}
+
+static bool subnets_overlap(const struct scenario_subnet *a, const struct scenario_subnet *b)
+{
+	uint8_t shorter = a->prefix_len < b->prefix_len ? a->prefix_len : b->prefix_len;
+
+	return a->address.family && addr_in_prefix(&a->address, &b->address, shorter);
 }
 
 /* True when sound. */
@@ -64,13 +80,12 @@ static bool parse_network(struct parse *p, struct doc *d)
 		MISTAKE_KEY(p, d, "network '%s' has no 'subnet'", d->key);
 		sound = false;
 	} else {
-		sound &= parse_subnet(p, subnet, &n);
+		sound &= network_subnets(p, subnet, &n);
 	}
-	for (size_t i = 0; i < s->networks_count && n.subnet.family; i++) {
+	for (size_t i = 0; i < s->networks_count; i++) {
 		const struct scenario_network *other = &s->networks[i];
-		uint8_t shorter = n.prefix_len < other->prefix_len ? n.prefix_len : other->prefix_len;
 
-		if (other->subnet.family && addr_in_prefix(&n.subnet, &other->subnet, shorter)) {
+		if (subnets_overlap(&n.v4, &other->v4) || subnets_overlap(&n.v6, &other->v6)) {
 			MISTAKE(p, subnet, "this subnet overlaps that of network '%s'", other->name);
 			sound = false;
 			break;
@@ -163,12 +178,27 @@ static void network_unknown(struct parse *p, const struct doc *d)
 		MISTAKE_KEY(p, d, "there is no network '%s'", d->key);
 }
 
-/* An attachment's keys: an address of its own besides the impairments. */
+static bool attachment_address(struct parse *p, const struct doc *d, struct scenario_attachment *a)
+{
+	struct addr address;
+	const char *text;
+
+	if (!parse_text(p, d, &text) || !parse_address(p, d, text, &address))
+		return false;
+	if (addr_pair_get(&a->address, address.family)->family) {
+		MISTAKE(p, d, "a node has one address of IPv%u on a network", address.family);
+		return false;
+	}
+	addr_pair_put(&a->address, &address);
+	return true;
+}
+
+/* An attachment's keys: an address of its own (or one of each family) besides the impairments. */
 static bool parse_attachment(struct parse *p, struct doc *d, bool alone, struct scenario_attachment *a)
 {
 	static const char *const known[] = {"address", IMPAIRMENT_KEYS, "in", "out", NULL};
 	struct doc *address = doc_get(d, "address");
-	const char *text;
+	bool sound = true;
 
 	if (!parse_map(p, d, "an attachment", known, NULL))
 		return true;
@@ -179,7 +209,13 @@ static bool parse_attachment(struct parse *p, struct doc *d, bool alone, struct 
 		MISTAKE_KEY(p, address, "one 'address' cannot be that of all nodes of a range");
 		return false;
 	}
-	return parse_text(p, address, &text) && parse_address(p, address, text, &a->address);
+	if (address->kind != DOC_LIST)
+		return attachment_address(p, address, a);
+	for (size_t i = 0; i < address->count; i++)
+		sound &= attachment_address(p, address->items[i], a);
+	if (!address->count)
+		MISTAKE_KEY(p, address, "'address' is empty");
+	return sound && address->count;
 }
 
 static bool parse_on(struct parse *p, struct doc *node, bool alone, struct scenario_node *n)

@@ -38,7 +38,7 @@ struct name_index {
 
 /* Who answers to an address. */
 struct owner {
-	uint32_t address;
+	struct addr address;
 	size_t node, attachment;
 };
 
@@ -84,9 +84,12 @@ bool parse_count(struct parse *p, const struct doc *d, uint64_t min, uint64_t ma
 bool parse_bool(struct parse *p, const struct doc *d, bool *out);
 /* The index of one of `words`; `later` words (may be NULL) are refused as not supported. */
 bool parse_word(struct parse *p, const struct doc *d, const char *const *words, const char *const *later, size_t *out);
+/* An address that a node can have. */
 bool parse_address(struct parse *p, const struct doc *d, const char *text, struct addr *out);
-/* "HOST:PORT": the port, and HOST's length. */
-bool parse_host_port(struct parse *p, const struct doc *d, const char *text, size_t *host_len, uint16_t *port);
+/* "ADDRESS/LEN", its host bits zero; `what` it is, in mistakes: "a subnet". */
+bool parse_subnet(struct parse *p, const struct doc *d, const char *what, struct scenario_subnet *out);
+/* "HOST:PORT" or "[ADDRESS]:PORT": the port, and the host, to be freed. */
+bool parse_host_port(struct parse *p, const struct doc *d, const char *text, char **host, uint16_t *port);
 bool parse_name(struct parse *p, struct doc_place where, const char *name, size_t len);
 /* A name with an optional range at its end: "client[1..8]" has len 6, 1 and 8; without one first > last. */
 struct range {
@@ -95,10 +98,9 @@ struct range {
 };
 bool parse_range(struct parse *p, struct doc_place where, const char *text, struct range *r);
 
-static inline uint32_t address_number(const struct addr *a)
-{
-	return (uint32_t)a->bytes[0] << 24 | (uint32_t)a->bytes[1] << 16 | (uint32_t)a->bytes[2] << 8 | a->bytes[3];
-}
+/* What an address in a subnet of this length is if no host may have it: "first" (all bits of the host zero) or, in
+ * IPv4, "broadcast" (all one); otherwise NULL. */
+const char *address_special(const struct addr *a, uint8_t prefix_len);
 
 /* A copy for the scenario. */
 char *parse_copy(const char *text);
@@ -156,6 +158,8 @@ void parse_expects(struct parse *p);
 size_t service_forwarder(const struct scenario *s, const struct scenario_service *service);
 /* The network that holds an address, or SIZE_MAX. */
 size_t network_of(const struct scenario *s, const struct addr *a);
+/* The first address of the family that a node has; one of family 0 without one. */
+struct addr node_address(const struct scenario_node *node, uint8_t family);
 /* The attachment of `node` on `network`, or SIZE_MAX. */
 size_t node_attachment(const struct scenario_node *node, size_t network);
 /* Where the forwarder's tunnel is: the first of its networks on which all classifiers and backends are too, one without

@@ -100,6 +100,14 @@ size_t parse_node_ref(struct parse *p, const struct doc *d, const char *name, si
 	return SIZE_MAX;
 }
 
+struct addr node_address(const struct scenario_node *node, uint8_t family)
+{
+	for (size_t i = 0; i < node->attachments_count; i++)
+		if (addr_pair_get(&node->attachments[i].address, family)->family)
+			return *addr_pair_get(&node->attachments[i].address, family);
+	return (struct addr){0};
+}
+
 size_t node_attachment(const struct scenario_node *node, size_t network)
 {
 	for (size_t i = 0; i < node->attachments_count; i++)

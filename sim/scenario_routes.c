@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Routes: each node's way to every network, by the fewest nodes that forward; and following them.
+/* Routes: each node's way to every network, by the fewest nodes that forward, each family by itself; and following
+ * them.
  *
  * Nodes that forward are routers and forwarders. Where a service returns directly, forwarders count as far away, so
  * that its backends' packets and the routers between prefer any path around them. */
@@ -24,10 +25,16 @@ struct way {
 struct ways {
 	struct way *list; /* [from * networks + to] */
 	size_t networks;
+	uint8_t family;
 	size_t *forwarding; /* the nodes that forward */
 	size_t forwarding_count;
 	bool avoid_forwarders;
 };
+
+static bool network_has(const struct scenario *s, size_t network, uint8_t family)
+{
+	return scenario_subnet(&s->networks[network], family)->address.family;
+}
 
 static bool node_forwards(const struct scenario_node *n)
 {
@@ -69,6 +76,8 @@ static bool ways_round(const struct scenario *s, struct ways *w, size_t to, bool
 		for (size_t j = 0; j < n->attachments_count && cost != COST_NONE; j++) {
 			struct way *way = &w->list[n->attachments[j].network * w->networks + to];
 
+			if (!network_has(s, n->attachments[j].network, w->family))
+				continue;
 			if (last && way->cost == cost && way->node == SIZE_MAX) {
 				way->node = w->forwarding[i];
 				way->attachment = j;
@@ -87,13 +96,15 @@ static void ways_fini(struct ways *w)
 	free(w->forwarding);
 }
 
-static bool ways_init(struct parse *p, struct ways *w, bool avoid_forwarders)
+static bool ways_init(struct parse *p, struct ways *w, uint8_t family, bool avoid_forwarders)
 {
 	const struct scenario *s = p->s;
 	size_t n = s->networks_count;
 
-	*w = (struct ways){
-		.list = calloc(n * n, sizeof(*w->list)), .networks = n, .avoid_forwarders = avoid_forwarders};
+	*w = (struct ways){.list = calloc(n * n, sizeof(*w->list)),
+			   .networks = n,
+			   .family = family,
+			   .avoid_forwarders = avoid_forwarders};
 	if (!w->list)
 		log_fatal("out of memory reading a scenario");
 	for (size_t i = 0; i < s->nodes_count; i++)
@@ -104,6 +115,8 @@ static bool ways_init(struct parse *p, struct ways *w, bool avoid_forwarders)
 	for (size_t i = 0; i < n * n; i++)
 		w->list[i] = (struct way){.cost = i % n == i / n ? 0 : COST_NONE, .node = SIZE_MAX};
 	for (size_t to = 0; to < n; to++) {
+		if (!network_has(s, to, family))
+			continue;
 		do {
 			if (!parse_work(p, p->root, w->forwarding_count + 1))
 				return false;
@@ -146,65 +159,62 @@ static bool node_routes(struct parse *p, const struct ways *w, struct scenario_n
 	bool one_exit = true;
 
 	for (size_t to = 0; to < s->networks_count; to++) {
-		const struct scenario_network *network = &s->networks[to];
-		struct scenario_route r = {.prefix = network->subnet, .prefix_len = network->prefix_len};
+		const struct scenario_subnet *subnet = scenario_subnet(&s->networks[to], w->family);
+		struct scenario_route r = {.prefix = subnet->address, .prefix_len = subnet->prefix_len};
 		const struct way *way;
 
-		if (node_attachment(n, to) != SIZE_MAX || !(way = node_way(w, n, to, &r.attachment)))
+		if (!subnet->address.family || node_attachment(n, to) != SIZE_MAX ||
+		    !(way = node_way(w, n, to, &r.attachment)))
 			continue;
-		r.next_hop = s->nodes[way->node].attachments[way->attachment].address;
+		r.next_hop = *addr_pair_get(&s->nodes[way->node].attachments[way->attachment].address, w->family);
 		if (!route_add(p, n, &r))
 			return false;
 		one_exit &= r.attachment == n->routes[first].attachment &&
 			    addr_equal(&r.next_hop, &n->routes[first].next_hop);
 	}
 	if (n->routes_count > first && one_exit) {
-		n->routes[first].prefix = addr_v4(0);
+		n->routes[first].prefix = (struct addr){.family = w->family};
 		n->routes[first].prefix_len = 0;
 		n->routes_count = first + 1;
 	}
 	return true;
 }
 
+/* A route of the file: of each family that both ends have. */
+struct file_route {
+	struct scenario_subnet to[2]; /* of IPv4 and IPv6 */
+	size_t attachment;
+	struct addr_pair via;
+};
+
 /* `to:` of a route in the file: default, a network or a subnet. */
-static bool route_to(struct parse *p, const struct doc *d, struct scenario_route *r)
+static bool route_to(struct parse *p, const struct doc *d, struct file_route *r)
 {
 	const struct scenario *s = p->s;
-	const char *text, *slash, *why;
-	char address[ADDR_TEXT_MAX] = "";
-	uint64_t len;
+	struct scenario_subnet subnet;
+	const char *text;
 
 	if (!parse_text(p, d, &text))
 		return false;
 	if (!strcmp(text, "default")) {
-		r->prefix = addr_v4(0);
+		r->to[0].address.family = 4;
+		r->to[1].address.family = 6;
 		return true;
 	}
 	for (size_t i = 0; i < s->networks_count; i++)
 		if (!strcmp(s->networks[i].name, text)) {
-			r->prefix = s->networks[i].subnet;
-			r->prefix_len = s->networks[i].prefix_len;
+			r->to[0] = s->networks[i].v4;
+			r->to[1] = s->networks[i].v6;
 			return true;
 		}
-	slash = strchr(text, '/');
-	if (!slash || (size_t)(slash - text) >= sizeof(address) || units_parse_count(slash + 1, &len, &why) ||
-	    len > 32) {
-		MISTAKE(p, d, "'%s' is not 'default', a network or a subnet, such as 10.0.0.0/24", text);
+	if (!parse_subnet(p, d, "'default', a network or a subnet", &subnet))
 		return false;
-	}
-	memcpy(address, text, (size_t)(slash - text));
-	if (!parse_address(p, d, address, &r->prefix))
-		return false;
-	r->prefix_len = (uint8_t)len;
-	if (len < 32 && address_number(&r->prefix) & (UINT32_MAX >> len)) {
-		MISTAKE(p, d, "'%s' is an address in a subnet: its host bits are not zero", text);
-		return false;
-	}
+	r->to[subnet.address.family == 6] = subnet;
 	return true;
 }
 
 /* `via:` of a route in the file: a node or an address on a network that the node is on. */
-static bool route_via(struct parse *p, const struct doc *d, const struct scenario_node *n, struct scenario_route *r)
+static bool route_via(struct parse *p, const struct doc *d, const struct scenario_node *n, struct file_route *r)
 {
 	const struct scenario *s = p->s;
 	const char *text;
@@ -214,12 +224,10 @@ static bool route_via(struct parse *p, const struct doc *d, const struct scenari
 		return false;
 	if (!addr_parse(&address, text)) {
 		for (size_t i = 0; i < n->attachments_count; i++) {
-			const struct scenario_network *network = &s->networks[n->attachments[i].network];
-
-			if (!addr_in_prefix(&address, &network->subnet, network->prefix_len))
+			if (!scenario_network_holds(&s->networks[n->attachments[i].network], &address))
 				continue;
 			r->attachment = i;
-			r->next_hop = address;
+			addr_pair_put(&r->via, &address);
 			return true;
 		}
 		MISTAKE(p, d, "'%s' is on no network of node '%s'", text, n->name);
@@ -235,11 +243,31 @@ static bool route_via(struct parse *p, const struct doc *d, const struct scenari
 		if (attachment == SIZE_MAX)
 			continue;
 		r->attachment = i;
-		r->next_hop = s->nodes[via].attachments[attachment].address;
+		r->via = s->nodes[via].attachments[attachment].address;
 		return true;
 	}
 	MISTAKE(p, d, "node '%s' shares no network with '%s'", n->name, text);
 	return false;
+}
+
+/* False: there are too many routes. */
+static bool file_route_add(struct parse *p, const struct doc *d, struct scenario_node *n, const struct file_route *f)
+{
+	bool some = false;
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		const struct scenario_subnet *to = &f->to[family == 6];
+		struct scenario_route r = {to->address, to->prefix_len, f->attachment, *addr_pair_get(&f->via, family)};
+
+		if (!to->address.family || !r.next_hop.family)
+			continue;
+		if (!route_add(p, n, &r))
+			return false;
+		some = true;
+	}
+	if (!some)
+		MISTAKE(p, d, "'to' and 'via' have no family of addresses in common");
+	return true;
 }
 
 /* routes: of a node, which take the place of computed ones. */
@@ -251,13 +279,13 @@ static void file_routes(struct parse *p, struct doc *routes, struct scenario_nod
 		return;
 	for (size_t i = 0; i < routes->count; i++) {
 		struct doc *d = routes->items[i], *to = doc_get(d, "to"), *via = doc_get(d, "via");
-		struct scenario_route r = {0};
+		struct file_route r = {0};
 
 		if (!parse_map(p, d, "a route", known, NULL))
 			continue;
 		if (!to || !via)
 			MISTAKE(p, d, "a route has a 'to' and a 'via'");
-		else if (route_to(p, to, &r) && route_via(p, via, n, &r) && !route_add(p, n, &r))
+		else if (route_to(p, to, &r) && route_via(p, via, n, &r) && !file_route_add(p, d, n, &r))
 			return;
 	}
 }
@@ -269,52 +297,76 @@ static void routes_copy(struct parse *p, struct scenario_node *to, const struct 
 			return;
 }
 
-void parse_routes(struct parse *p)
+/* The subnets of the node's own networks. */
+static void link_routes(struct parse *p, struct scenario_node *n)
+{
+	for (size_t i = 0; i < n->attachments_count; i++)
+		for (uint8_t family = 4; family <= 6; family += 2) {
+			const struct scenario_subnet *subnet =
+				scenario_subnet(&p->s->networks[n->attachments[i].network], family);
+
+			if (subnet->address.family)
+				route_add(p, n, &(struct scenario_route){subnet->address, subnet->prefix_len, i, {0}});
+		}
+}
+
+/* Routes of one family that are computed. False: too much work. */
+static bool family_routes(struct parse *p, uint8_t family, bool avoid_forwarders)
 {
 	struct scenario *s = p->s;
 	struct ways ways;
-	bool direct = false;
+	bool good = ways_init(p, &ways, family, avoid_forwarders);
+
+	for (size_t i = 0; i < s->nodes_count && good; i++) {
+		/* The nodes of a range have the same networks, and so the same routes: they are copied. */
+		if ((i && p->node_docs[i] == p->node_docs[i - 1]) || doc_get(p->node_docs[i], "routes"))
+			continue;
+		good = parse_work(p, p->root, s->networks_count) && node_routes(p, &ways, &s->nodes[i]);
+	}
+	ways_fini(&ways);
+	return good;
+}
+
+void parse_routes(struct parse *p)
+{
+	struct scenario *s = p->s;
+	bool direct = false, has[2] = {false, false};
 
 	for (size_t i = 0; i < s->services_count; i++)
 		direct |= s->services[i].return_path == RETURN_DIRECT;
-	if (!ways_init(p, &ways, direct)) {
-		ways_fini(&ways);
+	for (size_t i = 0; i < s->networks_count; i++) {
+		has[0] |= network_has(s, i, 4);
+		has[1] |= network_has(s, i, 6);
+	}
+	for (size_t i = 0; i < s->nodes_count; i++) {
+		struct doc *routes = doc_get(p->node_docs[i], "routes");
+
+		if (i && p->node_docs[i] == p->node_docs[i - 1])
+			continue;
+		link_routes(p, &s->nodes[i]);
+		if (routes)
+			file_routes(p, routes, &s->nodes[i]);
+	}
+	if ((has[0] && !family_routes(p, 4, direct)) || (has[1] && !family_routes(p, 6, direct))) {
 		p->addressed = false;
 		return;
 	}
-	for (size_t i = 0; i < s->nodes_count; i++) {
-		struct scenario_node *n = &s->nodes[i];
-		struct doc *routes = doc_get(p->node_docs[i], "routes");
-
-		/* The nodes of a range have the same networks, and so the same routes. */
-		if (i && p->node_docs[i] == p->node_docs[i - 1]) {
-			routes_copy(p, n, &s->nodes[i - 1]);
-			continue;
-		}
-		for (size_t j = 0; j < n->attachments_count; j++) {
-			const struct scenario_network *network = &s->networks[n->attachments[j].network];
-
-			route_add(p, n, &(struct scenario_route){network->subnet, network->prefix_len, j, {0}});
-		}
-		if (routes)
-			file_routes(p, routes, n);
-		else if (!parse_work(p, p->root, s->networks_count) || !node_routes(p, &ways, n))
-			break;
-	}
-	ways_fini(&ways);
+	for (size_t i = 1; i < s->nodes_count; i++)
+		if (p->node_docs[i] == p->node_docs[i - 1])
+			routes_copy(p, &s->nodes[i], &s->nodes[i - 1]);
 }
 
 static const struct owner *owner_find(const struct parse *p, const struct addr *a)
 {
 	size_t low = 0, high = p->owners_count;
-	uint32_t address = address_number(a);
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
+		int order = memcmp(&p->owners[middle].address, a, sizeof(*a));
 
-		if (p->owners[middle].address == address)
+		if (!order)
 			return &p->owners[middle];
-		if (p->owners[middle].address < address)
+		if (order < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -375,9 +427,12 @@ static void check_direct(struct parse *p, size_t index)
 			if (b && p->node_docs[backend] == p->node_docs[service->rules[r].to[b - 1]])
 				continue;
 			for (size_t c = 0; c < s->nodes_count; c++) {
+				const struct addr to = node_address(&s->nodes[c], service->vip.family);
+
 				if (!(s->nodes[c].roles & ROLE_CLIENT) || (c && p->node_docs[c] == p->node_docs[c - 1]))
 					continue;
-				if (routes_follow(p, d, backend, &s->nodes[c].attachments[0].address, forwarder))
+				/* A client without an address of the VIP's family is none of this service's. */
+				if (!to.family || routes_follow(p, d, backend, &to, forwarder))
 					continue;
 				MISTAKE(p, d, "no path from %s to %s that avoids the forwarder", s->nodes[backend].name,
 					s->nodes[c].name);
@@ -402,6 +457,7 @@ void parse_reachability(struct parse *p)
 
 		for (size_t j = 0; j < t->from_count && end; j++) {
 			size_t from = t->from[j];
+			const struct addr back = node_address(&s->nodes[from], to->family);
 
 			if (j && p->node_docs[from] == p->node_docs[t->from[j - 1]])
 				continue;
@@ -410,8 +466,7 @@ void parse_reachability(struct parse *p)
 					t->to_service ? s->services[t->service].name : s->nodes[end->node].name);
 				break;
 			}
-			if (!t->to_service &&
-			    !routes_follow(p, d, end->node, &s->nodes[from].attachments[0].address, SIZE_MAX)) {
+			if (!t->to_service && !routes_follow(p, d, end->node, &back, SIZE_MAX)) {
 				MISTAKE(p, d, "no path back from %s to %s", s->nodes[end->node].name,
 					s->nodes[from].name);
 				break;

@@ -2,6 +2,7 @@
 /* services: and whether the nodes are where a service needs them. */
 #include "sim/scenario_parse.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const http_rule_keys[] = {"method", "host", "path", "header", "cookie", NULL};
@@ -9,7 +10,7 @@ static const char *const http_rule_keys[] = {"method", "host", "path", "header",
 size_t network_of(const struct scenario *s, const struct addr *a)
 {
 	for (size_t i = 0; i < s->networks_count; i++)
-		if (addr_in_prefix(a, &s->networks[i].subnet, s->networks[i].prefix_len))
+		if (scenario_network_holds(&s->networks[i], a))
 			return i;
 	return SIZE_MAX;
 }
@@ -27,14 +28,15 @@ size_t service_forwarder(const struct scenario *s, const struct scenario_service
 static void parse_vip(struct parse *p, struct doc *d, struct scenario_service *service)
 {
 	const struct scenario *s = p->s;
-	char address[ADDR_TEXT_MAX];
 	const char *text;
-	size_t len;
+	char *address;
+	bool sound;
 
-	if (!parse_text(p, d, &text) || !parse_host_port(p, d, text, &len, &service->port))
+	if (!parse_text(p, d, &text) || !parse_host_port(p, d, text, &address, &service->port))
 		return;
-	snprintf(address, sizeof(address), "%.*s", (int)(len < sizeof(address) ? len : 0), text);
-	if (!parse_address(p, d, address, &service->vip))
+	sound = parse_address(p, d, address, &service->vip);
+	free(address);
+	if (!sound)
 		return;
 	size_t vips = 0;
 
@@ -186,10 +188,10 @@ static bool check_vip(struct parse *p, const struct doc *d, const struct scenari
 		return false;
 	}
 	const struct scenario_network *n = &s->networks[network];
-	uint32_t host = address_number(&service->vip) & (UINT32_MAX >> n->prefix_len);
+	const char *special = address_special(&service->vip, scenario_subnet(n, service->vip.family)->prefix_len);
 
-	if (!host || host == UINT32_MAX >> n->prefix_len) {
-		MISTAKE(p, d, "the VIP is the %s address of network '%s'", host ? "broadcast" : "first", n->name);
+	if (special) {
+		MISTAKE(p, d, "the VIP is the %s address of network '%s'", special, n->name);
 		return false;
 	}
 	if (forwarder == SIZE_MAX) {
@@ -232,14 +234,33 @@ static void check_cluster(struct parse *p, struct doc *d, const struct scenario_
 		}
 }
 
+/* An encapsulated packet is of the VIP's family, and goes to addresses of the cluster's network. */
+static void check_families(struct parse *p, const struct scenario_network *cluster)
+{
+	const struct scenario *s = p->s;
+
+	for (size_t i = 0; i < s->services_count; i++) {
+		uint8_t family = s->services[i].vip.family;
+
+		if (scenario_subnet(cluster, family)->address.family)
+			continue;
+		MISTAKE(p, doc_get(p->service_docs[i], "vip"),
+			"an IPv%u VIP needs an IPv%u cluster: network '%s' has no such subnet", family, family,
+			cluster->name);
+		p->addressed = false;
+	}
+}
+
 /* The forwarder has one tunnel: all that it hands connections to are on one of its networks. */
 static void check_cluster_network(struct parse *p, const struct doc *services)
 {
 	const struct scenario *s = p->s;
-	size_t forwarder = service_forwarder(s, &s->services[0]);
+	size_t forwarder = service_forwarder(s, &s->services[0]), network = cluster_network(s);
 
-	if (cluster_network(s) != SIZE_MAX)
+	if (network != SIZE_MAX) {
+		check_families(p, &s->networks[network]);
 		return;
+	}
 	MISTAKE_KEY(p, services, "the classifiers and backends are not all on one network of forwarder '%s'",
 		    s->nodes[forwarder].name);
 	p->addressed = false;

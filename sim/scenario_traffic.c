@@ -3,6 +3,7 @@
 #include "sim/scenario_parse.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HEADERS_MAX 64U
@@ -218,32 +219,65 @@ static void check_listener(struct parse *p, const struct doc *d, const struct sc
 		t->app == APP_BULK ? "sink" : app_words[t->app], t->to_port);
 }
 
+/* Which of a node's addresses its clients use: on the first client's own network, else the first with a path; IPv4
+ * before IPv6. */
+static struct addr nearest_address(struct parse *p, const struct doc *d, const struct scenario_node *n, size_t from)
+{
+	const struct scenario_node *client = &p->s->nodes[from];
+	struct addr nearest = {0};
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		for (size_t i = 0; i < n->attachments_count; i++) {
+			const struct addr *a = addr_pair_get(&n->attachments[i].address, family);
+
+			if (!a->family)
+				continue;
+			if (node_attachment(client, n->attachments[i].network) != SIZE_MAX)
+				return *a;
+			if (!nearest.family && routes_follow(p, d, from, a, SIZE_MAX))
+				nearest = *a;
+		}
+		if (nearest.family)
+			return nearest;
+	}
+	/* there is no path, which is told later of */
+	nearest = node_address(n, 4);
+	return nearest.family ? nearest : node_address(n, 6);
+}
+
+/* The node that an address is of, or SIZE_MAX with a mistake. */
+static size_t address_node(struct parse *p, const struct doc *d, const struct addr *address)
+{
+	const struct scenario *s = p->s;
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < s->nodes_count; i++)
+		for (size_t j = 0; j < s->nodes[i].attachments_count; j++)
+			if (addr_equal(addr_pair_get(&s->nodes[i].attachments[j].address, address->family), address))
+				return i;
+	if (p->addressed) /* otherwise it may be one that was not assigned */
+		MISTAKE(p, d, "no node has the address '%s'", addr_text(address, text));
+	return SIZE_MAX;
+}
+
+/* `to: NODE:PORT`, or one of a node's addresses in place of its name. */
 static void parse_to_node(struct parse *p, struct doc *d, struct scenario_traffic *t)
 {
 	const struct scenario *s = p->s;
+	struct addr address = {0};
 	const char *text;
-	size_t len, node;
+	size_t node;
+	char *host;
 
-	if (!parse_text(p, d, &text) || !parse_host_port(p, d, text, &len, &t->to_port))
+	if (!parse_text(p, d, &text) || !parse_host_port(p, d, text, &host, &t->to_port))
 		return;
-	node = parse_node_ref(p, d, text, len);
+	node = addr_parse(&address, host) ? parse_node_ref(p, d, host, strlen(host)) : address_node(p, d, &address);
+	free(host);
 	if (node == SIZE_MAX)
 		return;
-	const struct scenario_node *n = &s->nodes[node];
-
-	check_listener(p, d, n, t);
-	if (!p->addressed || !t->from_count)
-		return;
-	const struct scenario_node *from = &s->nodes[t->from[0]];
-
-	/* The address that the first client sees nearest: on its own network, else the first with a path. */
-	t->to_address = n->attachments[0].address;
-	for (size_t i = n->attachments_count; i-- > 0;)
-		if (routes_follow(p, d, t->from[0], &n->attachments[i].address, SIZE_MAX))
-			t->to_address = n->attachments[i].address;
-	for (size_t i = n->attachments_count; i-- > 0;)
-		if (node_attachment(from, n->attachments[i].network) != SIZE_MAX)
-			t->to_address = n->attachments[i].address;
+	check_listener(p, d, &s->nodes[node], t);
+	if (p->addressed && t->from_count)
+		t->to_address = address.family ? address : nearest_address(p, d, &s->nodes[node], t->from[0]);
 }
 
 static void parse_entry_name(struct parse *p, const struct doc *d, struct scenario_traffic *t)

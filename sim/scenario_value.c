@@ -206,41 +206,106 @@ bool parse_bool(struct parse *p, const struct doc *d, bool *out)
 	return true;
 }
 
+/* Whether a host can have it: not one for itself, its link, a group, all, or an IPv4 address in disguise. */
+static bool address_usable(const struct addr *a)
+{
+	static const uint8_t zero[10];
+
+	if (a->family == 4)
+		return true;
+	return a->bytes[0] != 0xff && !(a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80) &&
+	       memcmp(a->bytes, zero, sizeof(zero)) != 0;
+}
+
 bool parse_address(struct parse *p, const struct doc *d, const char *text, struct addr *out)
 {
 	struct addr a;
 
 	if (addr_parse(&a, text)) {
-		MISTAKE(p, d, "'%s' is not an address, such as 10.0.0.1", text);
+		MISTAKE(p, d, "'%s' is not an address, such as 10.0.0.1 or 2001:db8::1", text);
 		return false;
 	}
-	if (a.family != 4) {
-		MISTAKE(p, d, "this version does not support IPv6 in scenarios: '%s'", text);
+	if (!address_usable(&a)) {
+		MISTAKE(p, d, "'%s' is not an address for nodes of networks", text);
 		return false;
 	}
 	*out = a;
 	return true;
 }
 
-bool parse_host_port(struct parse *p, const struct doc *d, const char *text, size_t *host_len, uint16_t *port)
+const char *address_special(const struct addr *a, uint8_t prefix_len)
 {
-	const char *colon = strrchr(text, ':');
-	const char *why;
-	uint64_t number;
+	bool zero = true, ones = a->family == 4;
 
-	if (*text == '[') {
-		MISTAKE(p, d, "this version does not support IPv6 in scenarios: '%s'", text);
+	for (unsigned bit = prefix_len; bit < 8U * addr_len(a); bit++) {
+		bool set = a->bytes[bit / 8] & (0x80U >> bit % 8);
+
+		zero &= !set;
+		ones &= set;
+	}
+	return zero ? "first" : ones ? "broadcast" : NULL;
+}
+
+bool parse_subnet(struct parse *p, const struct doc *d, const char *what, struct scenario_subnet *out)
+{
+	const char *text, *why, *slash;
+	char address[ADDR_TEXT_MAX];
+	struct addr a;
+	uint64_t len;
+
+	if (!parse_text(p, d, &text))
+		return false;
+	slash = strchr(text, '/');
+	if (!slash || (size_t)(slash - text) >= sizeof(address) || units_parse_count(slash + 1, &len, &why)) {
+		MISTAKE(p, d, "'%s' is not %s, such as 10.0.0.0/24 or 2001:db8:1::/64", text, what);
 		return false;
 	}
-	if (!colon || colon == text) {
-		MISTAKE(p, d, "'%s' has no port: write %s:80", text, colon ? "HOST" : text);
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	if (!parse_address(p, d, address, &a))
+		return false;
+	if (len > 8U * addr_len(&a)) {
+		MISTAKE(p, d, "'%s' is longer than an address", text);
+		return false;
+	}
+	for (unsigned bit = (unsigned)len; bit < 8U * addr_len(&a); bit++)
+		if (a.bytes[bit / 8] & (0x80U >> bit % 8)) {
+			MISTAKE(p, d, "'%s' is an address in a subnet: its host bits are not zero", text);
+			return false;
+		}
+	*out = (struct scenario_subnet){a, (uint8_t)len};
+	return true;
+}
+
+bool parse_host_port(struct parse *p, const struct doc *d, const char *text, char **host, uint16_t *port)
+{
+	const bool bracket = *text == '[';
+	const char *end = bracket ? strchr(text, ']') : strrchr(text, ':');
+	const char *why, *colon = bracket && end ? end + 1 : end;
+	uint64_t number;
+
+	if (bracket && !end) {
+		MISTAKE(p, d, "'%s' has no ']'", text);
+		return false;
+	}
+	if (!colon || *colon != ':') {
+		MISTAKE(p, d, "'%s' has no port: write %s:80", text, text);
+		return false;
+	}
+	if (end == text + bracket) {
+		MISTAKE(p, d, "'%s' has no host: write HOST%s", text, colon);
+		return false;
+	}
+	if (!bracket && memchr(text, ':', (size_t)(colon - text))) {
+		MISTAKE(p, d, "'%s': an IPv6 address before a port is in brackets, and quoted: \"[2001:db8::80]:80\"",
+			text);
 		return false;
 	}
 	if (units_parse_count(colon + 1, &number, &why) || !number || number > UINT16_MAX) {
 		MISTAKE(p, d, "'%s' is not a port, 1 to 65535", colon + 1);
 		return false;
 	}
-	*host_len = (size_t)(colon - text);
+	*host = scenario_strndup(text + bracket, (size_t)(end - text) - bracket);
 	*port = (uint16_t)number;
 	return true;
 }

@@ -59,7 +59,7 @@ struct world {
 	struct world_options options;
 	struct engine engine;
 	struct segment *segments; /* one a network */
-	struct addr *tunnels;
+	struct addr tunnels[2];
 	size_t tunnels_count;
 	struct world_node *nodes;
 	struct world_node

@@ -14,6 +14,12 @@
 
 /* ---- the cluster ---- */
 
+/* Whether a pair holds an address at all. */
+static bool has_address(const struct addr_pair *p)
+{
+	return addr_pair_first(p)->family;
+}
+
 static bool is_device(const struct scenario_node *s)
 {
 	return s->roles & NODE_ANY;
@@ -24,7 +30,7 @@ static bool is_device(const struct scenario_node *s)
 static size_t cluster_attachment(const struct scenario_node *forwarder, const struct scenario_node *node)
 {
 	for (size_t f = 0; f < forwarder->attachments_count; f++) {
-		if (!forwarder->attachments[f].tunnel.family)
+		if (!has_address(&forwarder->attachments[f].tunnel))
 			continue;
 		for (size_t a = 0; a < node->attachments_count; a++)
 			if (node->attachments[a].network == forwarder->attachments[f].network)
@@ -150,9 +156,8 @@ int world_cluster_build(struct world *w, const char **why)
 {
 	const struct scenario *s = w->scenario;
 	struct node_cluster *c = &w->cluster;
-	w->tunnels = calloc(s->nodes_count * 2 + 1, sizeof(*w->tunnels));
 	c->devices = calloc(s->nodes_count + 1, sizeof(*c->devices));
-	if (!w->tunnels || !c->devices)
+	if (!c->devices)
 		log_fatal("out of memory for %zu devices", s->nodes_count);
 	if (!s->services_count)
 		return 0;
@@ -168,13 +173,15 @@ int world_cluster_build(struct world *w, const char **why)
 	}
 	cluster_key(w);
 	for (size_t a = 0; a < forwarder->attachments_count; a++)
-		if (forwarder->attachments[a].tunnel.family)
-			w->tunnels[w->tunnels_count++] = forwarder->attachments[a].tunnel;
-	if (!w->tunnels_count) {
+		if (has_address(&forwarder->attachments[a].tunnel))
+			c->tunnel = forwarder->attachments[a].tunnel;
+	if (!has_address(&c->tunnel)) {
 		*why = "the forwarder shares no network with a classifier or backend";
 		return E_INVAL;
 	}
-	c->tunnel = w->tunnels[0];
+	for (uint8_t family = 4; family <= 6; family += 2)
+		if (addr_pair_get(&c->tunnel, family)->family)
+			w->tunnels[w->tunnels_count++] = *addr_pair_get(&c->tunnel, family);
 	for (size_t n = 0; n < s->nodes_count; n++) {
 		if (!is_device(&s->nodes[n]))
 			continue;
@@ -208,7 +215,6 @@ void world_cluster_fini(struct world *w)
 	free(c->services);
 	free(c->vips);
 	free(c->devices);
-	free(w->tunnels);
 	sodium_memzero(c->key, sizeof(c->key));
 }
 
@@ -282,26 +288,24 @@ static bool vip_seen(const struct scenario *s, size_t service)
 	return false;
 }
 
-/* The attachment whose network's subnet holds an address, or SIZE_MAX. */
+/* The attachment whose network holds an address, or SIZE_MAX. */
 static size_t attachment_holding(const struct scenario *s, const struct scenario_node *node, const struct addr *a)
 {
-	for (size_t n = 0; n < node->attachments_count; n++) {
-		const struct scenario_network *net = &s->networks[node->attachments[n].network];
-		if (addr_in_prefix(a, &net->subnet, net->prefix_len))
+	for (size_t n = 0; n < node->attachments_count; n++)
+		if (scenario_network_holds(&s->networks[node->attachments[n].network], a))
 			return n;
-	}
 	return SIZE_MAX;
 }
 
-/* The VIPs on a device: at the forwarder answered for by ARP on the outside; at the others an address without ARP whose
- * packets return as the service says. */
+/* The VIPs on a device: at the forwarder answered for on the outside; at the others an address that neighbours are not
+ * told of, whose packets return as the service says. */
 static int vips_build(struct world_node *wn, int cluster_netif)
 {
 	struct world *w = wn->world;
 	const struct scenario *s = w->scenario;
 	struct stack *stack = node_stack(wn->node);
 	const struct addr none = {0};
-	const struct addr *forwarder = NULL;
+	const struct addr_pair *forwarder = NULL;
 	int r = 0;
 	for (size_t d = 0; d < w->cluster.devices_count; d++)
 		if (w->cluster.devices[d].id == w->cluster.forwarder)
@@ -318,7 +322,8 @@ static int vips_build(struct world_node *wn, int cluster_netif)
 			r = stack_vip_add(stack, service->vip, (int)outside, none);
 		} else {
 			bool direct = service->return_path == RETURN_DIRECT && (wn->spec->roles & ROLE_BACKEND);
-			r = stack_vip_add(stack, service->vip, cluster_netif, direct ? none : *forwarder);
+			r = stack_vip_add(stack, service->vip, cluster_netif,
+					  direct ? none : *addr_pair_get(forwarder, service->vip.family));
 		}
 	}
 	return r;
@@ -350,9 +355,8 @@ static int roles_build(struct world_node *wn, int cluster_netif)
 	const struct scenario_node *spec = wn->spec;
 	int r = vips_build(wn, cluster_netif);
 	if (!r && (spec->roles & ROLE_FORWARDER)) {
-		for (size_t a = 0; a < spec->attachments_count; a++)
-			if (spec->attachments[a].tunnel.family)
-				stack_address_proxy(node_stack(wn->node), (int)a, spec->attachments[a].tunnel);
+		for (size_t t = 0; t < w->tunnels_count; t++)
+			stack_address_proxy(node_stack(wn->node), cluster_netif, w->tunnels[t]);
 		r = node_forwarder_enable(wn->node, spec->limits.table);
 	}
 	if (!r && (spec->roles & ROLE_BACKEND))
@@ -411,7 +415,11 @@ int world_node_build(struct world_node *wn, const char **why)
 	int r = 0;
 	for (size_t a = 0; r >= 0 && a < spec->attachments_count; a++) {
 		const struct scenario_attachment *from = &spec->attachments[a];
-		r = node_netif_add(wn->node, from->mac, from->address, s->networks[from->network].prefix_len);
+		const struct scenario_network *network = &s->networks[from->network];
+		const struct addr *first = addr_pair_first(&from->address);
+		r = node_netif_add(wn->node, from->mac, *first, scenario_subnet(network, first->family)->prefix_len);
+		if (r >= 0 && first->family == 4 && from->address.v6.family)
+			r = stack_address_add(node_stack(wn->node), (int)a, from->address.v6, network->v6.prefix_len);
 	}
 	for (size_t n = 0; r >= 0 && n < spec->routes_count; n++) {
 		const struct scenario_route *route = &spec->routes[n];
@@ -420,7 +428,7 @@ int world_node_build(struct world_node *wn, const char **why)
 	}
 	if (r >= 0 && s->services_count && is_device(spec)) {
 		size_t a = cluster_attachment(&s->nodes[w->cluster.forwarder - 1], spec);
-		r = node_cluster_join(wn->node, &w->cluster, spec->attachments[a].address, (int)a);
+		r = node_cluster_join(wn->node, &w->cluster, &spec->attachments[a].address, (int)a);
 		if (!r)
 			r = roles_build(wn, (int)a);
 	}

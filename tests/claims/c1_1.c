@@ -22,7 +22,7 @@ START_TEST(C1_1)
 {
 	struct mac forwarder;
 
-	claims_run("standard.yaml");
+	claims_run(claims_standard(_i));
 	forwarder = claims_mac("forwarder.internet");
 	vip_is_the_forwarders("client1.internet");
 	vip_is_the_forwarders("client2.internet");
@@ -52,4 +52,4 @@ START_TEST(C1_1)
 }
 END_TEST
 
-CLAIMS_MAIN(C1_1)
+CLAIMS_MAIN_BOTH(C1_1)

@@ -44,11 +44,11 @@ static void two_clients_at_once(void)
 
 START_TEST(C1_12)
 {
-	claims_run("standard.yaml");
+	claims_run(claims_standard(_i));
 	for (size_t i = 0; i < claims_connections(); i++)
 		flow_is_identified(claims_connection(i));
 	two_clients_at_once();
 }
 END_TEST
 
-CLAIMS_MAIN(C1_12)
+CLAIMS_MAIN_BOTH(C1_12)

@@ -28,10 +28,10 @@ static void packets_are_restored(const struct tuple *t)
 
 START_TEST(C20)
 {
-	claims_run("standard.yaml");
+	claims_run(claims_standard(_i));
 	for (size_t i = 0; i < claims_connections(); i++)
 		packets_are_restored(claims_connection(i));
 }
 END_TEST
 
-CLAIMS_MAIN(C20)
+CLAIMS_MAIN_BOTH(C20)

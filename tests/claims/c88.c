@@ -11,10 +11,10 @@ static void method(const struct tuple *t)
 
 START_TEST(C88)
 {
-	claims_run("standard.yaml");
+	claims_run(claims_standard(_i));
 	for (size_t i = 0; i < claims_connections(); i++)
 		method(claims_connection(i));
 }
 END_TEST
 
-CLAIMS_MAIN(C88)
+CLAIMS_MAIN_BOTH(C88)

@@ -125,7 +125,7 @@ static const struct named *attachment_find(const char *name)
 
 struct addr claims_address(const char *attachment)
 {
-	return attachment_find(attachment)->attachment->address;
+	return *addr_pair_get(&attachment_find(attachment)->attachment->address, claims_vip().family);
 }
 
 struct mac claims_mac(const char *attachment)
@@ -157,8 +157,8 @@ struct addr claims_tunnel(void)
 	const struct scenario_node *n = forwarder_find();
 
 	for (size_t i = 0; i < n->attachments_count; i++)
-		if (n->attachments[i].tunnel.family)
-			return n->attachments[i].tunnel;
+		if (addr_pair_get(&n->attachments[i].tunnel, claims_vip().family)->family)
+			return *addr_pair_get(&n->attachments[i].tunnel, claims_vip().family);
 	ck_abort_msg("no tunnel address");
 	return (struct addr){0};
 }
@@ -186,7 +186,7 @@ bool claims_is(const char *node, const char *prefix)
 const char *claims_client(const struct tuple *t)
 {
 	for (size_t i = 0; i < attachments_count; i++)
-		if (addr_equal(&attachments[i].attachment->address, &t->remote))
+		if (addr_equal(addr_pair_get(&attachments[i].attachment->address, t->remote.family), &t->remote))
 			return attachments[i].name;
 	ck_abort_msg("no client has this address");
 	return NULL;
@@ -384,13 +384,13 @@ void claims_end_to_end(const struct tuple *t)
 
 /* ---- main ---- */
 
-int claims_main(const char *name, const TTest *test)
+int claims_main(const char *name, const TTest *test, int families)
 {
 	Suite *suite = suite_create(name);
 	TCase *c = tcase_create(name);
 
 	tcase_set_timeout(c, 60);
-	tcase_add_test(c, test);
+	tcase_add_loop_test(c, test, 0, families);
 	suite_add_tcase(suite, c);
 	return unit_run(suite);
 }

@@ -27,7 +27,7 @@ void claims_run(const char *file);
 /* A number of result.json. */
 uint64_t claims_metric(const char *path);
 
-/* Of a node's attachment, named "NODE.NETWORK". */
+/* Of a node's attachment, named "NODE.NETWORK"; that of the VIP's family. */
 struct addr claims_address(const char *attachment);
 struct mac claims_mac(const char *attachment);
 struct addr claims_vip(void);
@@ -58,13 +58,14 @@ struct claims_packet {
 	struct mac to, from;
 	enum claims_kind kind;
 
-	uint16_t arp_operation; /* ARP: 1 asks, 2 answers */
+	uint16_t arp_operation; /* ARP, and IPv6's neighbour discovery likewise: 1 asks, 2 answers */
 	struct addr arp_sender, arp_target;
 
 	struct addr source, destination; /* IP */
 	uint16_t ip_len;
 	bool checksums_good; /* IP and TCP or UDP */
 	const uint8_t *ip;
+	size_t ip_header;  /* bytes of it */
 	bool encapsulated; /* TCP with the tunnel address as source */
 
 	uint16_t source_port, destination_port; /* TCP and UDP */
@@ -166,13 +167,25 @@ const char *claims_forwarder(void);
 
 /* ---- main ---- */
 
-int claims_main(const char *name, const TTest *test);
+int claims_main(const char *name, const TTest *test, int families);
 
+/* A test that is run over IPv4, or one that is run over both families: it runs claims_standard(_i). */
 #define CLAIMS_MAIN(test)                                                                                              \
 	int main(void)                                                                                                 \
 	{                                                                                                              \
-		return claims_main(#test, test);                                                                       \
+		return claims_main(#test, test, 1);                                                                    \
 	}
+#define CLAIMS_MAIN_BOTH(test)                                                                                         \
+	int main(void)                                                                                                 \
+	{                                                                                                              \
+		return claims_main(#test, test, 2);                                                                    \
+	}
+
+/* The standard cluster's file, of IPv4 (0) or IPv6 (1): the same but for its addresses. */
+static inline const char *claims_standard(int family)
+{
+	return family ? "standard-ipv6.yaml" : "standard.yaml";
+}
 
 /* ---- between claims.c, observe.c and packets.c ---- */
 

@@ -104,5 +104,5 @@ tests_claims_c91_LDFLAGS = $(CLAIMS_LINK)
 tests_claims_c91_LDADD = $(CLAIMS_LIBS)
 
 EXTRA_DIST += \
-	tests/claims/standard.yaml tests/claims/early.yaml tests/claims/lossy.yaml tests/claims/one-device.yaml \
+	tests/claims/standard.yaml tests/claims/standard-ipv6.yaml tests/claims/early.yaml tests/claims/lossy.yaml tests/claims/one-device.yaml \
 	tests/claims/two-classifiers.yaml

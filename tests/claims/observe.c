@@ -89,13 +89,15 @@ static void note_bytes(struct claims_step *s, const void *bytes, size_t len)
 	s->len = len;
 }
 
-/* An IPv4 TCP packet's addresses and ports; data at the IP header. */
+/* A TCP packet's addresses and ports; data at the IP header. */
 static void note_packet(struct claims_step *s, const struct buf *b)
 {
-	const uint8_t *ip = b->data, *tcp = ip + (ip[0] & 15) * 4;
-	struct tuple t = {.remote = addr_from_bytes(4, ip + 12), .local = addr_from_bytes(4, ip + 16)};
+	const uint8_t *ip = b->data, *tcp = ip + (ip[0] >> 4 == 6 ? 40 : (ip[0] & 15) * 4);
+	const uint8_t family = ip[0] >> 4 == 6 ? 6 : 4, *addresses = ip + (family == 6 ? 8 : 12);
+	struct tuple t = {.remote = addr_from_bytes(family, addresses),
+			  .local = addr_from_bytes(family, addresses + (family == 6 ? 16 : 4))};
 
-	if (ip[9] == 6 && b->len >= (size_t)(tcp - ip) + 20) {
+	if (ip[family == 6 ? 6 : 9] == 6 && b->len >= (size_t)(tcp - ip) + 20) {
 		t.remote_port = load_be16(tcp);
 		t.local_port = load_be16(tcp + 2);
 	}

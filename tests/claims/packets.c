@@ -35,6 +35,13 @@ static bool sum_good(uint32_t sum)
 	return sum == 0xffff;
 }
 
+static bool tunnel_is(const struct addr *a)
+{
+	const struct addr tunnel = claims_tunnel();
+
+	return addr_equal(&tunnel, a);
+}
+
 static void parse_tcp(struct claims_packet *p, const uint8_t *l4, size_t len)
 {
 	size_t header;
@@ -51,7 +58,7 @@ static void parse_tcp(struct claims_packet *p, const uint8_t *l4, size_t len)
 	p->flags = l4[13] & 0x3f;
 	p->payload = l4 + header;
 	p->payload_len = len - header;
-	p->encapsulated = !memcmp(p->source.bytes, claims_tunnel().bytes, 4);
+	p->encapsulated = tunnel_is(&p->source);
 }
 
 static void parse_udp(struct claims_packet *p, const uint8_t *l4, size_t len)
@@ -77,6 +84,7 @@ static void parse_ipv4(struct claims_packet *p)
 
 	p->ip = ip;
 	p->ip_len = load_be16(ip + 2);
+	p->ip_header = header;
 	p->source = addr_from_bytes(4, ip + 12);
 	p->destination = addr_from_bytes(4, ip + 16);
 	if (ip[0] != 0x45 || p->ip_len > room || p->ip_len < header || !sum_good(words(ip, header)))
@@ -87,6 +95,41 @@ static void parse_ipv4(struct claims_packet *p)
 		parse_tcp(p, ip + header, p->ip_len - header);
 	else if (ip[9] == 17)
 		parse_udp(p, ip + header, p->ip_len - header);
+}
+
+/* A neighbour solicitation or advertisement. */
+static void parse_discovery(struct claims_packet *p, const uint8_t *icmp, size_t len)
+{
+	if (len < 24 || (icmp[0] != 135 && icmp[0] != 136))
+		return;
+	p->kind = CLAIMS_ARP;
+	p->arp_operation = icmp[0] == 135 ? 1 : 2;
+	p->arp_target = addr_from_bytes(6, icmp + 8);
+	p->arp_sender = icmp[0] == 135 ? p->source : p->arp_target;
+}
+
+static void parse_ipv6(struct claims_packet *p)
+{
+	const uint8_t *ip = p->frame + 14, *l4 = ip + 40;
+	size_t room = p->len - 14, len;
+
+	if (room < 40)
+		return;
+	len = load_be16(ip + 4);
+	p->ip = ip;
+	p->ip_len = (uint16_t)(40 + len);
+	p->ip_header = 40;
+	p->source = addr_from_bytes(6, ip + 8);
+	p->destination = addr_from_bytes(6, ip + 24);
+	if (ip[0] >> 4 != 6 || 40 + len > room)
+		return;
+	p->checksums_good = sum_good(words(ip + 8, 32) + ip[6] + (uint32_t)len + words(l4, len));
+	if (ip[6] == 6)
+		parse_tcp(p, l4, len);
+	else if (ip[6] == 17)
+		parse_udp(p, l4, len);
+	else if (ip[6] == 58)
+		parse_discovery(p, l4, len);
 }
 
 static void parse(struct claims_packet *p)
@@ -105,6 +148,8 @@ static void parse(struct claims_packet *p)
 		p->arp_target = addr_from_bytes(4, p->frame + 38);
 	} else if (type == 0x0800) {
 		parse_ipv4(p);
+	} else if (type == 0x86dd) {
+		parse_ipv6(p);
 	}
 }
 

@@ -454,6 +454,29 @@ START_TEST(encapsulated_is_by_tunnel_source)
 }
 END_TEST
 
+START_TEST(ipv6_is_matched_alike)
+{
+	static const struct addr tunnel = {6, {0x20, 0x01, 0x0d, 0xb8, [15] = 9}};
+	uint8_t frame[14 + 40 + 20] = {[12] = 0x86, [13] = 0xdd, [14] = 0x60, [20] = 6};
+	struct impair_match match = {.kind = IMPAIR_MATCH_ENCAPSULATED};
+	struct impair_predicate p;
+
+	ck_assert_int_eq(impair_predicate_init(&p, &match, &tunnel, 1), 0);
+	ck_assert(!impair_predicate_frame(&p, frame, sizeof frame));
+	memcpy(frame + 22, tunnel.bytes, 16);
+	ck_assert(impair_predicate_frame(&p, frame, sizeof frame));
+	ck_assert(!impair_predicate_frame(&p, frame, 57));
+	impair_predicate_fini(&p);
+	match.kind = IMPAIR_MATCH_COURIER;
+	ck_assert_int_eq(impair_predicate_init(&p, &match, &tunnel, 1), 0);
+	ck_assert(!impair_predicate_frame(&p, frame, sizeof frame));
+	frame[20] = 17;
+	store_be16(frame + 56, 7433);
+	ck_assert(impair_predicate_frame(&p, frame, sizeof frame));
+	impair_predicate_fini(&p);
+}
+END_TEST
+
 START_TEST(courier_is_by_port)
 {
 	struct impair_predicate p;
@@ -631,6 +654,7 @@ int main(void)
 	tcase_add_test(c, a_new_rate_starts_exact);
 	tcase_add_test(c, only_limits_to_what_matches);
 	tcase_add_test(c, encapsulated_is_by_tunnel_source);
+	tcase_add_test(c, ipv6_is_matched_alike);
 	tcase_add_test(c, courier_is_by_port);
 	tcase_add_test(c, match_words_and_bad_filters);
 	tcase_add_test(c, faults_strike_the_nth_that_matches);

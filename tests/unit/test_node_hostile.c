@@ -23,6 +23,56 @@
 #define OUTSIDE 0xc6336400U /* 198.51.100.0/24 */
 #define CLUSTER 0x0a000000U /* 10.0.0.0/24 */
 
+/* IPv4's are as they are; IPv6's have the number at their end: 2001:db8::c633:6401, in networks of 120 bits. */
+static uint8_t family;
+
+static struct addr address(uint32_t number)
+{
+	struct addr a = {.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8}};
+
+	if (family == 4)
+		return addr_v4(number);
+	store_be32(a.bytes + 12, number);
+	return a;
+}
+
+static bool v6(void)
+{
+	return family == 6;
+}
+
+/* Offsets in a packet of the family. */
+static uint32_t at_source(void)
+{
+	return v6() ? 8 : 12;
+}
+
+static uint32_t at_destination(void)
+{
+	return v6() ? 24 : 16;
+}
+
+static uint32_t at_length(void)
+{
+	return v6() ? 4 : 2;
+}
+
+static uint32_t at_protocol(void)
+{
+	return v6() ? 6 : 9;
+}
+
+static uint32_t header_min(void)
+{
+	return v6() ? 40 : 20;
+}
+
+/* Whether it is a frame of the family, with a whole IP header. */
+static bool is_ip(const struct buf *frame)
+{
+	return frame->len >= 14 + header_min() && load_be16(frame->data + 12) == (v6() ? 0x86dd : 0x0800);
+}
+
 enum place { CLIENT, FORWARDER, CLASSIFIER, BACKEND, PLACES };
 enum network { NET_OUTSIDE, NET_CLUSTER, NETWORKS };
 
@@ -54,23 +104,27 @@ static struct mac mac_of(enum place p, enum network n)
 
 static struct addr address_of(enum place p, enum network n)
 {
-	return addr_v4((n == NET_OUTSIDE ? OUTSIDE : CLUSTER) + p + 1);
+	return address((n == NET_OUTSIDE ? OUTSIDE : CLUSTER) + p + 1);
 }
 
 static void roles_make(struct bench *b, enum place p)
 {
 	struct node *n = b->nodes[p];
-	struct addr none = {0}, vip = addr_v4(VIP);
+	struct addr none = {0}, vip = address(VIP);
+	struct addr_pair own = {0};
 
 	if (p == CLIENT) {
-		ck_assert_int_eq(stack_route_add(node_stack(n), addr_v4(0), 0, 0, address_of(FORWARDER, NET_OUTSIDE)),
+		ck_assert_int_eq(stack_route_add(node_stack(n), (struct addr){.family = family}, 0, 0,
+						 address_of(FORWARDER, NET_OUTSIDE)),
 				 0);
 		return;
 	}
-	ck_assert_int_eq(node_cluster_join(n, &b->cluster, address_of(p, NET_CLUSTER), legs[p][NET_CLUSTER]), 0);
+	const struct addr there = address_of(p, NET_CLUSTER);
+	addr_pair_put(&own, &there);
+	ck_assert_int_eq(node_cluster_join(n, &b->cluster, &own, legs[p][NET_CLUSTER]), 0);
 	if (p == FORWARDER) {
 		stack_address_proxy(node_stack(n), 0, vip);
-		stack_address_proxy(node_stack(n), 1, b->cluster.tunnel);
+		stack_address_proxy(node_stack(n), 1, address(TUNNEL));
 		ck_assert_int_eq(stack_vip_add(node_stack(n), vip, 0, none), 0);
 		ck_assert_int_eq(node_forwarder_enable(n, 8192), 0);
 		return;
@@ -90,22 +144,27 @@ static void bench_init(struct bench *b, const char *name)
 {
 	static const char *const names[PLACES] = {"client", "forwarder", "classifier", "backend"};
 
-	*b = (struct bench){.vip = {addr_v4(VIP), 80}, .to = {BACKEND}};
+	*b = (struct bench){.vip = {address(VIP), 80}, .to = {BACKEND}};
+	const struct addr tunnel = address(TUNNEL);
+
 	random_init(&b->random, SEED, name);
-	for (uint16_t i = 0; i < 3; i++)
+	for (uint16_t i = 0; i < 3; i++) {
+		const struct addr device = address_of((enum place)(i + 1), NET_CLUSTER);
+
 		b->devices[i] = (struct node_device){.id = (uint16_t)(i + 1),
-						     .address = address_of((enum place)(i + 1), NET_CLUSTER),
 						     .classifier = i + 1 == CLASSIFIER,
 						     .backend = i + 1 == BACKEND};
+		addr_pair_put(&b->devices[i].address, &device);
+	}
 	b->rule = (struct classifier_rule_config){.to = b->to, .to_count = 1};
 	b->service = (struct classifier_service_config){.name = "web", .rules = &b->rule, .rules_count = 1};
 	b->cluster = (struct node_cluster){.devices = b->devices,
 					   .devices_count = 3,
 					   .forwarder = FORWARDER,
-					   .tunnel = addr_v4(TUNNEL),
 					   .vips = &b->vip,
 					   .services = &b->service,
 					   .services_count = 1};
+	addr_pair_put(&b->cluster.tunnel, &tunnel);
 	for (enum place p = CLIENT; p < PLACES; p++) {
 		struct node_config config = {.name = names[p],
 					     .device = (uint16_t)p,
@@ -117,8 +176,9 @@ static void bench_init(struct bench *b, const char *name)
 		for (int leg = 0; leg < 2; leg++)
 			for (enum network n = NET_OUTSIDE; n < NETWORKS; n++)
 				if (legs[p][n] == leg)
-					ck_assert_int_eq(
-						node_netif_add(b->nodes[p], mac_of(p, n), address_of(p, n), 24), leg);
+					ck_assert_int_eq(node_netif_add(b->nodes[p], mac_of(p, n), address_of(p, n),
+									v6() ? 120 : 24),
+							 leg);
 		roles_make(b, p);
 		node_start(b->nodes[p], 0);
 	}
@@ -241,33 +301,50 @@ static void flip(struct bench *b, struct buf *frame, uint32_t from)
 		frame->data[from + pick(b, frame->len - from)] ^= (uint8_t)(1U << pick(b, 8));
 }
 
-/* Makes IPv4, TCP and UDP checksums right again where there is something to be right about. */
+/* Makes IPv4, TCP, UDP and ICMPv6 checksums right again where there is something to be right about. */
 static void reseal(struct buf *frame)
 {
-	uint8_t *ip = frame->data + 14, *l4, pseudo[12];
-	uint32_t header, total, at;
+	uint8_t *ip = frame->data + 14, *l4, rest[4] = {0};
+	uint32_t header, total, at, protocol;
 	uint16_t check;
 
-	if (frame->len < 34 || load_be16(frame->data + 12) != 0x0800)
+	if (!is_ip(frame))
 		return;
-	header = (ip[0] & 15U) * 4;
-	total = load_be16(ip + 2);
+	header = v6() ? 40 : (ip[0] & 15U) * 4;
+	total = load_be16(ip + at_length()) + (v6() ? 40U : 0U);
+	protocol = ip[at_protocol()];
 	if (header < 20 || header > frame->len - 14)
 		return;
-	memset(ip + 10, 0, 2);
-	check = (uint16_t)~checksum_sum(ip, header);
-	memcpy(ip + 10, &check, 2);
-	at = ip[9] == 6 ? 16 : 6;
-	if ((ip[9] != 6 && ip[9] != 17) || total > frame->len - 14 || total < header + at + 2)
+	if (!v6()) {
+		memset(ip + 10, 0, 2);
+		check = (uint16_t)~checksum_sum(ip, header);
+		memcpy(ip + 10, &check, 2);
+	}
+	at = protocol == 6 ? 16 : protocol == 17 ? 6 : 2;
+	if ((protocol != 6 && protocol != 17 && (!v6() || protocol != 58)) || total > frame->len - 14 ||
+	    total < header + at + 2)
 		return;
 	l4 = ip + header;
-	memcpy(pseudo, ip + 12, 8);
-	pseudo[8] = 0;
-	pseudo[9] = ip[9];
-	store_be16(pseudo + 10, (uint16_t)(total - header));
+	rest[1] = (uint8_t)protocol;
+	store_be16(rest + 2, (uint16_t)(total - header));
 	memset(l4 + at, 0, 2);
-	check = (uint16_t)~checksum_add(checksum_sum(pseudo, sizeof(pseudo)), checksum_sum(l4, total - header));
+	check = checksum_add(checksum_sum(ip + at_source(), v6() ? 32 : 8), checksum_sum(rest, sizeof(rest)));
+	check = (uint16_t)~checksum_add(check, checksum_sum(l4, total - header));
 	memcpy(l4 + at, &check, 2);
+}
+
+static void address_put(uint8_t *at, uint32_t number)
+{
+	const struct addr a = address(number);
+
+	memcpy(at, a.bytes, addr_len(&a));
+}
+
+static bool address_is(const uint8_t *at, uint32_t number)
+{
+	const struct addr a = address(number);
+
+	return !memcmp(at, a.bytes, addr_len(&a));
 }
 
 static void address_set(struct bench *b, uint8_t *at)
@@ -282,7 +359,7 @@ static void address_set(struct bench *b, uint8_t *at)
 				    0xffffffff,
 				    0x7f000001};
 
-	store_be32(at, choices[pick(b, sizeof(choices) / sizeof(choices[0]))]);
+	address_put(at, choices[pick(b, sizeof(choices) / sizeof(choices[0]))]);
 }
 
 /* A frame that was heard, changed in one way or several. */
@@ -294,37 +371,40 @@ static struct buf *forge(struct bench *b)
 	if (!model)
 		return NULL;
 	f = buf_clone(model);
-	for (uint32_t n = 1 + pick(b, 3); n > 0 && f->len >= 54; n--) {
-		uint8_t *ip = f->data + 14;
+	for (uint32_t n = 1 + pick(b, 3); n > 0 && f->len >= 34 + header_min(); n--) {
+		uint8_t *ip = f->data + 14, *l4 = ip + header_min();
 
 		switch (pick(b, 10)) {
 		case 0:
-			address_set(b, ip + 12);
+			address_set(b, ip + at_source());
 			break;
 		case 1:
-			address_set(b, ip + 16);
+			address_set(b, ip + at_destination());
 			break;
-		case 2: /* header length, with options or too short */
-			ip[0] = (uint8_t)(0x40 | pick(b, 16));
+		case 2: /* header length, with options or too short; or a traffic class */
+			ip[0] = (uint8_t)((v6() ? 0x60U : 0x40U) | pick(b, 16));
 			break;
-		case 3: /* fragments */
-			store_be16(ip + 6, (uint16_t)(pick(b, 2) << 13 | pick(b, 200)));
+		case 3: /* fragments, or an extension header */
+			if (v6())
+				ip[6] = (const uint8_t[]){0, 43, 44, 60}[pick(b, 4)];
+			else
+				store_be16(ip + 6, (uint16_t)(pick(b, 2) << 13 | pick(b, 200)));
 			break;
 		case 4: /* lengths */
-			store_be16(ip + 2, (uint16_t)(pick(b, 2) ? pick(b, 65536) : pick(b, f->len)));
+			store_be16(ip + at_length(), (uint16_t)(pick(b, 2) ? pick(b, 65536) : pick(b, f->len)));
 			break;
 		case 5:
 			f->len = 14 + pick(b, f->len - 13);
 			break;
 		case 6: /* TCP flags and header length; for a datagram, its length */
-			store_be16(ip + 32, (uint16_t)pick(b, 65536));
+			store_be16(l4 + 12, (uint16_t)pick(b, 65536));
 			break;
 		case 7: /* the courier's port */
-			store_be16(ip + 22, COURIER_PORT);
-			ip[9] = 17;
+			store_be16(l4 + 2, COURIER_PORT);
+			ip[at_protocol()] = 17;
 			break;
 		case 8:
-			ip[9] = (uint8_t)pick(b, 256);
+			ip[at_protocol()] = (uint8_t)pick(b, 256);
 			break;
 		default:
 			flip(b, f, 14);
@@ -336,12 +416,13 @@ static struct buf *forge(struct bench *b)
 	return f;
 }
 
-/* A link that corrupts: now and then a damaged copy comes beside the frame. */
+/* A link that corrupts: now and then a damaged copy comes beside the frame. (Those of neighbour discovery have a sum of
+ * the link's, as ARP's.) */
 static void corrupting(struct bench *b, enum network n, const struct buf *frame)
 {
 	struct buf *f;
 
-	if (pick(b, 4) || load_be16(frame->data + 12) != 0x0800)
+	if (pick(b, 4) || !is_ip(frame) || frame->data[14 + at_protocol()] == 58)
 		return;
 	f = buf_clone(frame);
 	/* Bits are only set: flips of a packet that is damaged twice on its way could cancel out in its checksum. */
@@ -354,25 +435,28 @@ static void forging(struct bench *b, enum network n, const struct buf *frame)
 {
 	struct mac mac = mac_of(pick(b, 2) ? FORWARDER : BACKEND, NET_OUTSIDE);
 	struct buf *f;
+	uint8_t *ip;
 
 	(void)n;
 	(void)frame;
 	f = forge(b);
 	if (!f)
 		return;
-	if (f->len < 34 || load_be16(f->data + 12) != 0x0800 || load_be32(f->data + 26) == OUTSIDE + 1 + CLIENT ||
-	    load_be32(f->data + 26) == VIP) {
+	ip = f->data + 14;
+	if (!is_ip(f) || address_is(ip + at_source(), OUTSIDE + 1 + CLIENT) || address_is(ip + at_source(), VIP) ||
+	    ip[at_protocol()] == 58) {
 		buf_free(f);
 		return;
 	}
-	if (f->len >= 54 && !pick(b, 4)) { /* as if the backend sent one of its packets back */
-		f->data[14] = 0x45;
-		store_be16(f->data + 16, (uint16_t)(f->len - 14));
-		store_be16(f->data + 20, 0);
-		f->data[23] = 6;
-		f->data[46] = 0x50;
-		store_be32(f->data + 26, CLUSTER + 1 + BACKEND);
-		store_be32(f->data + 30, TUNNEL);
+	if (f->len >= 34 + header_min() && !pick(b, 4)) { /* as if the backend sent one of its packets back */
+		ip[0] = v6() ? 0x60 : 0x45;
+		store_be16(ip + at_length(), (uint16_t)(f->len - 14 - (v6() ? 40 : 0)));
+		if (!v6())
+			store_be16(ip + 6, 0);
+		ip[at_protocol()] = 6;
+		ip[header_min() + 12] = 0x50;
+		address_put(ip + at_source(), CLUSTER + 1 + BACKEND);
+		address_put(ip + at_destination(), TUNNEL);
 		reseal(f);
 	}
 	memcpy(f->data, mac.bytes, sizeof(mac.bytes));
@@ -465,21 +549,22 @@ START_TEST(udp_lite)
 	run(&b, NULL, 2, 60 * NSTIME_S);
 	for (enum network n = NET_OUTSIDE; n < NETWORKS; n++)
 		for (enum place p = CLIENT; p < PLACES; p++) {
-			struct buf *f = buf_alloc(64);
+			struct buf *f = buf_alloc(96);
 			struct mac mac = mac_of(p, n);
 			uint8_t *ip = f->data + 14;
 
-			f->len = 62;
+			f->len = 14 + header_min() + 28;
 			memset(f->data, 0, f->len);
 			memcpy(f->data, mac.bytes, sizeof(mac.bytes));
-			store_be16(f->data + 12, 0x0800);
-			ip[0] = 0x45;
-			store_be16(ip + 2, 48);
-			ip[8] = 64;
-			ip[9] = 136;
-			store_be32(ip + 12, OUTSIDE + 77);
-			store_be32(ip + 16, p == FORWARDER && n == NET_OUTSIDE ? VIP : (n ? CLUSTER : OUTSIDE) + p + 1);
-			store_be16(ip + 24, 0xffff);
+			store_be16(f->data + 12, v6() ? 0x86dd : 0x0800);
+			ip[0] = v6() ? 0x60 : 0x45;
+			store_be16(ip + at_length(), (uint16_t)(28 + (v6() ? 0 : 20)));
+			ip[v6() ? 7 : 8] = 64;
+			ip[at_protocol()] = 136;
+			address_put(ip + at_source(), OUTSIDE + 77);
+			address_put(ip + at_destination(),
+				    p == FORWARDER && n == NET_OUTSIDE ? VIP : (n ? CLUSTER : OUTSIDE) + p + 1);
+			store_be16(ip + header_min() + 4, 0xffff);
 			reseal(f);
 			deliver(&b, n, f);
 		}
@@ -489,16 +574,34 @@ START_TEST(udp_lite)
 }
 END_TEST
 
-int main(void)
+static void over_ip4(void)
 {
-	Suite *suite = suite_create("node under fire");
-	TCase *tcase = tcase_create("node under fire");
+	family = 4;
+}
 
-	suite_add_tcase(suite, tcase);
+static void over_ip6(void)
+{
+	family = 6;
+}
+
+static TCase *fire_case(const char *name, void (*setup)(void))
+{
+	TCase *tcase = tcase_create(name);
+
+	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, unharmed);
 	tcase_add_test(tcase, corrupting_links);
 	tcase_add_test(tcase, forged_outside);
 	tcase_add_test(tcase, wild_frames);
 	tcase_add_test(tcase, udp_lite);
+	return tcase;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("node under fire");
+
+	suite_add_tcase(suite, fire_case("over IPv4", over_ip4));
+	suite_add_tcase(suite, fire_case("over IPv6", over_ip6));
 	return unit_run(suite);
 }

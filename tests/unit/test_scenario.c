@@ -180,12 +180,12 @@ START_TEST(test_values)
 	ck_assert_uint_eq(s->stop, 60 * NSTIME_S);
 	ck_assert_uint_eq(s->nodes_count, 14);
 	ck_assert_uint_eq(client->roles, ROLE_CLIENT);
-	expect_address(&client->attachments[0].address, "198.51.100.8");
+	expect_address(&client->attachments[0].address.v4, "198.51.100.8");
 	ck_assert_uint_eq(client->attachments[0].in.delay_ns, 20 * NSTIME_MS);
 	ck_assert_uint_eq(client->attachments[0].out.delay_ns, 20 * NSTIME_MS);
 	ck_assert_uint_eq(client->attachments[0].out.rate_bps, 100000000);
-	expect_address(&node_of(s, "forwarder")->attachments[1].tunnel, "10.0.0.2");
-	ck_assert_uint_eq(node_of(s, "forwarder")->attachments[0].tunnel.family, 0);
+	expect_address(&node_of(s, "forwarder")->attachments[1].tunnel.v4, "10.0.0.2");
+	ck_assert_uint_eq(node_of(s, "forwarder")->attachments[0].tunnel.v4.family, 0);
 	ck_assert_uint_eq(backend->attachments[0].in.loss_ppb, 50000000);
 	ck_assert_uint_eq(backend->attachments[0].in.only.kind, IMPAIR_MATCH_COURIER);
 	ck_assert_uint_eq(s->services_count, 1);
@@ -270,8 +270,8 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(a[1].out.codel.target, 2 * NSTIME_MS);
 	ck_assert_uint_eq(a[1].out.codel.interval, 50 * NSTIME_MS);
 	/* The VIP and the given address are skipped; the forwarder's own classifier needs no tunnel. */
-	expect_address(&node_of(s, "balancer")->attachments[0].address, "192.0.2.1");
-	ck_assert_uint_eq(node_of(s, "balancer")->attachments[0].tunnel.family, 0);
+	expect_address(&node_of(s, "balancer")->attachments[0].address.v4, "192.0.2.1");
+	ck_assert_uint_eq(node_of(s, "balancer")->attachments[0].tunnel.v4.family, 0);
 	ck_assert_uint_eq(node_of(s, "balancer")->limits.header, 8192);
 	/* routes: in the file's order behind what is on-link. */
 	ck_assert_uint_eq(server->routes_count, 3);
@@ -319,9 +319,59 @@ START_TEST(test_direct)
 	ck_assert_uint_eq(backend->routes_count, 3);
 	ck_assert_uint_eq(backend->routes[2].prefix_len, 0);
 	expect_address(&backend->routes[2].next_hop, "10.0.0.6");
-	expect_address(&node_of(s, "forwarder")->attachments[1].tunnel, "10.0.0.3");
-	expect_address(&node_of(s, "router")->attachments[0].address, "198.51.100.4");
+	expect_address(&node_of(s, "forwarder")->attachments[1].tunnel.v4, "10.0.0.3");
+	expect_address(&node_of(s, "router")->attachments[0].address.v4, "198.51.100.4");
 	ck_assert_int_ne(memcmp(&backend->attachments[0].mac, &backend->attachments[1].mac, 6), 0);
+	scenario_free(s);
+}
+END_TEST
+
+static void expect_route(const struct scenario_node *n, size_t i, const char *prefix, unsigned len,
+			 const char *next_hop)
+{
+	ck_assert_uint_lt(i, n->routes_count);
+	expect_address(&n->routes[i].prefix, prefix);
+	ck_assert_uint_eq(n->routes[i].prefix_len, len);
+	expect_address(&n->routes[i].next_hop, next_hop);
+}
+
+/* Each family's addresses and routes by themselves. */
+START_TEST(test_families)
+{
+	struct scenario *s = read_ok("families.yaml", NULL, 0);
+	const struct scenario_node *client = node_of(s, "client2"), *newer = node_of(s, "newer");
+	const struct scenario_node *older = node_of(s, "older"), *forwarder = node_of(s, "forwarder");
+
+	ck_assert_uint_eq(s->networks[1].v4.address.family, 0);
+	ck_assert_uint_eq(s->networks[1].v6.prefix_len, 64);
+	/* The VIPs (1) and what is given (2 of IPv4, 3 of IPv6) are skipped. */
+	expect_address(&client->attachments[0].address.v4, "203.0.113.4");
+	expect_address(&client->attachments[0].address.v6, "2001:db8:a::4");
+	expect_address(&newer->attachments[0].address.v4, "none");
+	expect_address(&newer->attachments[0].address.v6, "2001:db8:b::ff");
+	expect_address(&forwarder->attachments[1].tunnel.v4, "10.0.0.2");
+	expect_address(&forwarder->attachments[1].tunnel.v6, "2001:db8:2::2");
+	expect_address(&node_of(s, "backend")->attachments[0].address.v6, "2001:db8:2::3");
+	/* On-link, then a default where one way is all there is. */
+	ck_assert_uint_eq(newer->routes_count, 2);
+	expect_route(newer, 0, "2001:db8:b::", 64, "none");
+	expect_route(newer, 1, "::", 0, "2001:db8:b::1");
+	ck_assert_uint_eq(client->routes_count, 5);
+	expect_route(client, 0, "203.0.113.0", 24, "none");
+	expect_route(client, 1, "2001:db8:a::", 64, "none");
+	expect_route(client, 2, "0.0.0.0", 0, "203.0.113.6");
+	expect_route(client, 3, "2001:db8:b::", 64, "2001:db8:a::5");
+	expect_route(client, 4, "2001:db8:2::", 126, "2001:db8:a::6");
+	/* The file's: a default of both families, and the others of one. */
+	ck_assert_uint_eq(older->routes_count, 6);
+	expect_route(older, 2, "0.0.0.0", 0, "203.0.113.5");
+	expect_route(older, 3, "::", 0, "2001:db8:a::5");
+	expect_route(older, 4, "2001:db8:2::", 64, "2001:db8:a::6");
+	expect_route(older, 5, "2001:db8:b::", 64, "2001:db8:a::5");
+	/* A node's address: IPv4 before IPv6, what has a path, what is asked for. */
+	expect_address(&s->traffic[2].to_address, "203.0.113.2");
+	expect_address(&s->traffic[3].to_address, "2001:db8:a::3");
+	expect_address(&s->traffic[4].to_address, "2001:db8:a::3");
 	scenario_free(s);
 }
 END_TEST
@@ -520,6 +570,7 @@ int main(void)
 	tcase_add_test(files, test_values);
 	tcase_add_test(files, test_everything);
 	tcase_add_test(files, test_direct);
+	tcase_add_test(files, test_families);
 	tcase_add_test(files, test_set);
 	tcase_add_test(files, test_set_mistakes);
 	tcase_set_timeout(garbage, 120);
