@@ -45,6 +45,29 @@ struct net {
 	void *context;
 };
 
+static uint8_t net_family = 4; /* over which it all goes */
+
+static inline struct addr net_addr(uint8_t host)
+{
+	if (net_family == 4)
+		return addr_v4(0x0a000000U + host);
+	return (struct addr){.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = host}};
+}
+
+/* Bytes of the IP header of a packet. */
+static inline size_t net_header(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 6 ? 40 : (size_t)(ip[0] & 15) * 4;
+}
+
+/* Whether a frame asks for a neighbour or tells of one. */
+static inline bool net_discovery(const struct buf *b)
+{
+	const uint16_t type = load_be16(b->data + 12);
+
+	return type == 0x0806 || (type == 0x86dd && b->data[NET_ETHERNET + 6] == 58);
+}
+
 /* `second`: the second server's name, from which its ticks and numbers come. */
 static inline void net_init_named(struct net *n, const char *name, uint64_t seed, const char *second)
 {
@@ -52,8 +75,8 @@ static inline void net_init_named(struct net *n, const char *name, uint64_t seed
 
 	memset(n, 0, sizeof(*n));
 	random_init(&n->rng, seed, name);
-	n->vip = addr_v4(0x0a000050);
-	n->client = addr_v4(0x0a000001);
+	n->vip = net_addr(0x50);
+	n->client = net_addr(1);
 	n->delay = 5 * NSTIME_MS;
 	n->owner = 1;
 	for (unsigned i = 0; i < 3; i++) {
@@ -61,7 +84,7 @@ static inline void net_init_named(struct net *n, const char *name, uint64_t seed
 		const struct mac mac = {{2, 0, 0, 0, 0, (uint8_t)(i + 1)}};
 		n->stack[i] = stack_new(&config, 0);
 		ck_assert_ptr_nonnull(n->stack[i]);
-		ck_assert_int_eq(stack_netif_add(n->stack[i], mac, addr_v4(0x0a000001 + i), 24), 0);
+		ck_assert_int_eq(stack_netif_add(n->stack[i], mac, net_addr((uint8_t)(i + 1)), 24), 0);
 		if (i) {
 			ck_assert_int_eq(stack_vip_add(n->stack[i], n->vip, 0, n->client), 0);
 			n->listener[i] = sock_listen(n->stack[i], n->vip, NET_PORT, NULL);
@@ -89,14 +112,14 @@ static inline void net_fini(struct net *n)
 static inline void net_send(struct net *n, int from, struct buf *b)
 {
 	const uint8_t *ip = b->data + NET_ETHERNET;
-	const bool arp = load_be16(b->data + 12) == 0x0806;
+	const bool arp = net_discovery(b);
 
 	if (n->seen && from == 0)
 		n->seen(n->context, true, b);
 	if (!arp) {
 		ck_assert_uint_ge(b->len, NET_ETHERNET + 40);
 		n->packets++;
-		n->resets += (ip[(ip[0] & 15) * 4 + 13] & 4) != 0;
+		n->resets += (ip[net_header(ip) + 13] & 4) != 0;
 		if (random_chance(&n->rng, n->loss_ppb)) {
 			n->lost++;
 			buf_free(b);
@@ -131,9 +154,10 @@ static inline void net_collect(struct net *n)
  * would answer it with a reset. */
 static inline void net_give(struct net *n, struct buf *packet)
 {
-	const uint8_t *tcp = packet->data + (packet->data[0] & 15) * 4;
-	const struct tuple t = {.remote = addr_from_bytes(4, packet->data + 12),
-				.local = addr_from_bytes(4, packet->data + 16),
+	const uint8_t *tcp = packet->data + net_header(packet->data),
+		      *addresses = packet->data + (net_family == 6 ? 8 : 12);
+	const struct tuple t = {.remote = addr_from_bytes(net_family, addresses),
+				.local = addr_from_bytes(net_family, addresses + (net_family == 6 ? 16 : 4)),
 				.remote_port = load_be16(tcp),
 				.local_port = load_be16(tcp + 2)};
 
@@ -169,7 +193,6 @@ static inline void net_deliver(struct net *n, size_t i)
 		return;
 	}
 	buf_pull(f.frame, NET_ETHERNET);
-	f.frame->len = load_be16(f.frame->data + 2);
 	net_give(n, f.frame);
 }
 

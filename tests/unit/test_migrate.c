@@ -440,18 +440,36 @@ START_TEST(keepalive)
 }
 END_TEST
 
-int main(void)
+static void over_ip4(void)
 {
-	Suite *suite = suite_create("migrate");
-	TCase *c = tcase_create("migrate");
+	net_family = 4;
+}
 
-	if (stack_library_check())
-		return EXIT_FAILURE;
+static void over_ip6(void)
+{
+	net_family = 6;
+}
+
+static TCase *migrate_case(const char *name, void (*setup)(void))
+{
+	TCase *c = tcase_create(name);
+
 	tcase_set_timeout(c, 300);
+	tcase_add_checked_fixture(c, setup, NULL);
 	tcase_add_test(c, simultaneous_close);
 	tcase_add_test(c, persist);
 	tcase_add_test(c, keepalive);
 	tcase_add_test(c, transfers_survive);
-	suite_add_tcase(suite, c);
+	return c;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("migrate");
+
+	if (stack_library_check())
+		return EXIT_FAILURE;
+	suite_add_tcase(suite, migrate_case("over IPv4", over_ip4));
+	suite_add_tcase(suite, migrate_case("over IPv6", over_ip6));
 	return unit_run(suite);
 }
