@@ -15,6 +15,8 @@ SCENARIOS = \
 	scenarios/closed-loop.yaml \
 	scenarios/plain-tcp.yaml \
 	scenarios/maglev.yaml \
+	scenarios/ipv6.yaml \
+	scenarios/mixed-families.yaml \
 	scenarios/gilbert.yaml \
 	scenarios/health.yaml \
 	scenarios/wan.yaml

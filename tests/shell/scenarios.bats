@@ -36,6 +36,8 @@ check_shipped() {
 @test "plain-tcp.yaml" { check_shipped plain-tcp; }
 @test "maglev.yaml" { check_shipped maglev; }
 @test "gilbert.yaml" { check_shipped gilbert; }
+@test "ipv6.yaml" { check_shipped ipv6; }
+@test "mixed-families.yaml" { check_shipped mixed-families; }
 @test "wan.yaml" { check_shipped wan; }
 @test "many-clients.yaml: 10,000 connections, under sanitizers 1,000" {
 	if ! sanitized; then
