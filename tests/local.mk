@@ -18,6 +18,7 @@ UNIT_TESTS = \
 	tests/unit/test_courier \
 	tests/unit/test_courier_hostile \
 	tests/unit/test_courier_loss \
+	tests/unit/test_datagram \
 	tests/unit/test_distribution \
 	tests/unit/test_driver \
 	tests/unit/test_endpoint \
