@@ -29,9 +29,8 @@
 #include <lwip/tcp.h>
 
 #define STACK_NAME_MAX     64U
-#define STACK_PROXIES_MAX  (STACK_VIPS_MAX + 2U) /* proxied addresses of one interface: VIPs and tunnels */
-#define STACK_OUTPUT_MAX   65536U                /* frames waiting to be pulled */
-#define STACK_LOOPBACK_MAX 256U                  /* packets to ourselves within one call */
+#define STACK_OUTPUT_MAX   65536U /* frames waiting to be pulled */
+#define STACK_LOOPBACK_MAX 256U   /* packets to ourselves within one call */
 #define STACK_OOSEQ_MAX    256U   /* out-of-order segments of one connection (a window holds 45 full ones) */
 #define STACK_CLOSED_MAX   65536U /* ended connections that nobody asked about yet; then the oldest are forgotten */
 #define STACK_TICK_SLOW    (500 * NSTIME_MS)
@@ -44,7 +43,7 @@ struct stack_netif {
 	struct mac mac;
 	struct addr addresses[2]; /* IPv4's and IPv6's; family 0: none */
 	uint8_t prefix_lens[2];
-	struct addr proxies[STACK_PROXIES_MAX];
+	struct addr *proxies; /* proxied addresses: VIPs and tunnels */
 	unsigned proxy_count;
 	struct neighbours neighbours;
 };

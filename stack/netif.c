@@ -496,7 +496,9 @@ void stack_address_proxy(struct stack *s, int netif, struct addr address)
 	struct stack_netif *n;
 	assert(netif >= 0 && (unsigned)netif < s->netif_count);
 	n = s->netifs[netif];
-	assert(n->proxy_count < STACK_PROXIES_MAX);
+	n->proxies = realloc(n->proxies, (n->proxy_count + 1) * sizeof(*n->proxies));
+	if (!n->proxies)
+		log_fatal("out of memory");
 	n->proxies[n->proxy_count++] = address;
 }
 

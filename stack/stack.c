@@ -129,6 +129,7 @@ void stack_free(struct stack *s)
 	buf_queue_clear(&s->loopback);
 	for (unsigned i = 0; i < s->netif_count; i++) {
 		neighbours_fini(&s->netifs[i]->neighbours);
+		free(s->netifs[i]->proxies);
 		free(s->netifs[i]);
 	}
 	for (unsigned i = 0; i < s->vip_count; i++)
