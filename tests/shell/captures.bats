@@ -61,3 +61,22 @@ shark() {
 	bad=$(for b in backend1 backend2; do shark $b.cluster -Y 'udp.checksum.status == 0 || ip.checksum.status == 0'; done | wc -l)
 	[ "$bad" -le "$(jq .packets.corrupted "$RUN/result.json")" ]
 }
+
+@test "IPv6: no packet is malformed, no checksum of TCP, UDP or discovery is bad, and encapsulation adds no byte" {
+	RUN=$BATS_TEST_TMPDIR/ipv6
+	"$BATON" run --quiet --out "$RUN" --set 'traffic.0.requests=20' --set 'traffic.1.requests=4' --set 'expect=[]' --set 'faults=[]' \
+		--set 'nodes.backend*.on.cluster={}' --set 'capture=[forwarder.internet, forwarder.cluster]' "$srcdir/scenarios/ipv6.yaml"
+	local file tunnel=2001:db8:2::2
+	for file in forwarder.internet forwarder.cluster; do
+		[ "$(shark $file -Y 'icmpv6.type == 135 && icmpv6.checksum.status == 1' | wc -l)" -gt 2 ]
+		[ -z "$(shark $file -Y '_ws.malformed || !ipv6 || tcp.len > 1440 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmpv6.checksum.status == 0')" ]
+	done
+	shark forwarder.cluster -Y "ipv6.src == $tunnel" -T fields -e tcp.seq_raw -e tcp.ack_raw -e ipv6.plen |
+		sort -u >"$BATS_TEST_TMPDIR/encapsulated"
+	shark forwarder.internet -Y 'ipv6.dst == 2001:db8:1::80 && tcp' -T fields -e tcp.seq_raw -e tcp.ack_raw -e ipv6.plen |
+		sort -u >"$BATS_TEST_TMPDIR/original"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/encapsulated")" -gt 50 ]
+	[ -z "$(comm -23 "$BATS_TEST_TMPDIR/encapsulated" "$BATS_TEST_TMPDIR/original")" ]
+	diff <(shark forwarder.cluster -Y "ipv6.src == $tunnel" -T fields -e tcp.srcport -e tcp.dstport | awk '{print $1 * 65536 + $2}' | sort -nu) \
+	     <(jq -r 'select(.ev == "classifier.flow") | .flow' "$RUN/trace.jsonl" | sort -nu)
+}

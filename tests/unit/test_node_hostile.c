@@ -151,9 +151,8 @@ static void bench_init(struct bench *b, const char *name)
 	for (uint16_t i = 0; i < 3; i++) {
 		const struct addr device = address_of((enum place)(i + 1), NET_CLUSTER);
 
-		b->devices[i] = (struct node_device){.id = (uint16_t)(i + 1),
-						     .classifier = i + 1 == CLASSIFIER,
-						     .backend = i + 1 == BACKEND};
+		b->devices[i] = (struct node_device){
+			.id = (uint16_t)(i + 1), .classifier = i + 1 == CLASSIFIER, .backend = i + 1 == BACKEND};
 		addr_pair_put(&b->devices[i].address, &device);
 	}
 	b->rule = (struct classifier_rule_config){.to = b->to, .to_count = 1};
