@@ -168,6 +168,8 @@ size_t cluster_network(const struct scenario *s);
 /* Whether two nodes are on one network, or are the same node. */
 bool nodes_share_network(const struct scenario_node *a, const struct scenario_node *b);
 
+/* Who answers to an address, or NULL; after parse_addresses. */
+const struct owner *owner_find(const struct parse *p, const struct addr *a);
 /* Follows the routes of the nodes from `from` to an address; false when they do not lead there, or pass `avoid`
  * (SIZE_MAX: none) before they do. */
 bool routes_follow(struct parse *p, const struct doc *d, size_t from, const struct addr *to, size_t avoid);

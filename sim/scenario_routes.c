@@ -356,7 +356,7 @@ void parse_routes(struct parse *p)
 			routes_copy(p, &s->nodes[i], &s->nodes[i - 1]);
 }
 
-static const struct owner *owner_find(const struct parse *p, const struct addr *a)
+const struct owner *owner_find(const struct parse *p, const struct addr *a)
 {
 	size_t low = 0, high = p->owners_count;
 

@@ -245,19 +245,15 @@ static struct addr nearest_address(struct parse *p, const struct doc *d, const s
 	return nearest.family ? nearest : node_address(n, 6);
 }
 
-/* The node that an address is of, or SIZE_MAX with a mistake. */
+/* The node that an address is of, or SIZE_MAX with a mistake (without one where addresses were not assigned). */
 static size_t address_node(struct parse *p, const struct doc *d, const struct addr *address)
 {
-	const struct scenario *s = p->s;
+	const struct owner *owner = p->addressed ? owner_find(p, address) : NULL;
 	char text[ADDR_TEXT_MAX];
 
-	for (size_t i = 0; i < s->nodes_count; i++)
-		for (size_t j = 0; j < s->nodes[i].attachments_count; j++)
-			if (addr_equal(addr_pair_get(&s->nodes[i].attachments[j].address, address->family), address))
-				return i;
-	if (p->addressed) /* otherwise it may be one that was not assigned */
+	if (p->addressed && !owner)
 		MISTAKE(p, d, "no node has the address '%s'", addr_text(address, text));
-	return SIZE_MAX;
+	return owner ? owner->node : SIZE_MAX;
 }
 
 /* `to: NODE:PORT`, or one of a node's addresses in place of its name. */
