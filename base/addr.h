@@ -40,15 +40,20 @@ static inline uint8_t addr_len(const struct addr *a)
 	return a->family == 4 ? 4 : a->family == 6 ? 16 : 0;
 }
 
-/* From 4 or 16 bytes. Precondition: family is 4 or 6. */
+/* From 4 or 16 bytes. Precondition: family is 4 or 6. Stored in words, as addr_equal loads them: a load of what several
+ * stores made waits for all of them. */
 static inline struct addr addr_from_bytes(uint8_t family, const uint8_t *network_order)
 {
-	struct addr a = {.family = family};
+	struct addr a;
+	uint64_t words[2] = {0, 0};
 	assert(family == 4 || family == 6);
 	if (family == 4)
-		memcpy(a.bytes, network_order, 4);
+		memcpy(words, network_order, 4);
 	else
-		memcpy(a.bytes, network_order, 16);
+		memcpy(words, network_order, 16);
+	a.family = family;
+	memcpy(a.bytes, &words[0], 8);
+	memcpy(a.bytes + 8, &words[1], 8);
 	return a;
 }
 

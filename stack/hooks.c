@@ -195,13 +195,38 @@ void tcp_input(struct pbuf *p, struct netif *in)
 	sock_pcb_processed(active);
 }
 
+/* The library looks for the last unacknowledged segment from the first on whenever it sends, and puts what it sends
+ * behind it; but for what is sent again, which has its place in between. Otherwise it is shown the last alone. */
+static err_t output_behind_last(struct tcp_pcb *pcb)
+{
+	struct sock *k = pcb->callback_arg;
+	struct tcp_seg *first = pcb->unacked, *last;
+	err_t err;
+	if (!pcb->unsent || !k || k->pcb != pcb) /* (nothing to send, TIME_WAIT, or not yet a socket's) */
+		return library.tcp_output(pcb);
+	if (!first)
+		k->unacked_last = NULL; /* it was acknowledged, or is to be sent again */
+	last = TCP_SEQ_LT(lwip_ntohl(pcb->unsent->tcphdr->seqno), pcb->snd_nxt) ? NULL : k->unacked_last;
+	if (last)
+		pcb->unacked = last;
+	err = library.tcp_output(pcb);
+	if (last)
+		pcb->unacked = first;
+	else
+		last = pcb->unacked;
+	while (last && last->next)
+		last = last->next;
+	k->unacked_last = last;
+	return err;
+}
+
 err_t tcp_output(struct tcp_pcb *pcb)
 {
 	struct tcp_pcb *outer = stack_current->output_pcb;
 	err_t err;
 	hook_called[HOOK_tcp_output] = true;
 	stack_current->output_pcb = pcb;
-	err = library.tcp_output(pcb);
+	err = output_behind_last(pcb);
 	stack_current->output_pcb = outer;
 	if (tcp_input_pcb != pcb) /* (while a segment is at work, nothing was sent yet) */
 		stack_unsent_tidy(pcb);

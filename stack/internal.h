@@ -82,8 +82,9 @@ struct sock {
 	TAILQ_ENTRY(sock) ready;  /* stack->ready, when ready_queued */
 	TAILQ_ENTRY(sock) accept; /* listener->accept_queue, when accept_queued */
 	enum sock_state state;
-	struct tcp_pcb *pcb; /* NULL for listeners, and when TCP has ended */
-	struct tuple tuple;  /* as seen from here; a listener's remote is empty; valid for the whole life */
+	struct tcp_pcb *pcb;          /* NULL for listeners, and when TCP has ended */
+	struct tcp_seg *unacked_last; /* of the pcb, when it has any; NULL: not known (hooks.c) */
+	struct tuple tuple;           /* as seen from here; a listener's remote is empty; valid for the whole life */
 	void *user;
 	struct sockbuf unread;
 	int error;       /* sock_error */

@@ -71,20 +71,20 @@ static inline void packet_u16_put(uint8_t *p, uint16_t v)
 
 static inline struct addr packet_addr4(const uint8_t *p)
 {
-	struct addr a = {.family = 4};
-	memcpy(a.bytes, p, 4);
-	return a;
+	return addr_from_bytes(4, p);
 }
 
 /* Of an IPv4 or IPv6 header, as its version says. */
 static inline struct addr packet_src(const uint8_t *ip)
 {
-	return ip[0] >> 4 == 6 ? addr_from_bytes(6, ip + IP6_AT_SRC) : packet_addr4(ip + IP4_AT_SRC);
+	bool v6 = ip[0] >> 4 == 6;
+	return addr_from_bytes(v6 ? 6 : 4, ip + (v6 ? IP6_AT_SRC : IP4_AT_SRC));
 }
 
 static inline struct addr packet_dst(const uint8_t *ip)
 {
-	return ip[0] >> 4 == 6 ? addr_from_bytes(6, ip + IP6_AT_DST) : packet_addr4(ip + IP4_AT_DST);
+	bool v6 = ip[0] >> 4 == 6;
+	return addr_from_bytes(v6 ? 6 : 4, ip + (v6 ? IP6_AT_DST : IP4_AT_DST));
 }
 
 static inline uint32_t ip4_header_len(const uint8_t *ip)
