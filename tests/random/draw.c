@@ -17,6 +17,7 @@ struct world {
 	struct random_stream r;
 	unsigned clients, far_clients, classifiers, backends, cut; /* cut: percent of attachments with impairments */
 	bool one_device, direct, server, raw, health;
+	bool v4, v6; /* the families of all networks: one or both */
 };
 
 static unsigned below(struct world *w, unsigned n)
@@ -161,6 +162,34 @@ static void draw_nodes(struct world *w)
 	}
 }
 
+/* ---- networks ---- */
+
+static void draw_network(const struct world *w, const char *name, const char *v4, const char *v6)
+{
+	if (w->v4 && w->v6)
+		printf("  %s: { subnet: [%s, %s] }\n", name, v4, v6);
+	else
+		printf("  %s: { subnet: %s }\n", name, w->v4 ? v4 : v6);
+}
+
+static void draw_networks(const struct world *w)
+{
+	puts("\nnetworks:");
+	draw_network(w, "internet", "198.51.100.0/24", "2001:db8:1::/64");
+	if (w->far_clients)
+		draw_network(w, "far", "203.0.113.0/24", "2001:db8:2::/64");
+	draw_network(w, "cluster", "10.0.0.0/24", "2001:db8:3::/64");
+}
+
+/* A VIP of one of the families. */
+static void draw_vip(struct world *w, unsigned port)
+{
+	if (w->v6 && (!w->v4 || chance(w, 50)))
+		printf("    vip: \"[2001:db8:1::80]:%u\"\n", port);
+	else
+		printf("    vip: 198.51.100.80:%u\n", port);
+}
+
 /* ---- services ---- */
 
 static void draw_rule(struct world *w, const char *condition)
@@ -188,7 +217,8 @@ static void draw_rule(struct world *w, const char *condition)
 
 static void draw_services(struct world *w)
 {
-	puts("\nservices:\n  web:\n    vip: 198.51.100.80:80");
+	puts("\nservices:\n  web:");
+	draw_vip(w, 80);
 	printf("    return: %s\n    rules:\n", w->direct ? "direct" : "forwarder");
 	if (chance(w, 50))
 		draw_rule(w, "path: /img/*, ");
@@ -197,7 +227,9 @@ static void draw_services(struct world *w)
 	draw_rule(w, "");
 	if (!w->raw)
 		return;
-	printf("  raw:\n    vip: 198.51.100.80:81\n    protocol: none\n    return: %s\n    rules:\n      - { to: "
+	puts("  raw:");
+	draw_vip(w, 81);
+	printf("    protocol: none\n    return: %s\n    rules:\n      - { to: "
 	       "\"backend*\", "
 	       "balance: %s }\n",
 	       w->direct ? "direct" : "forwarder", ONE_OF(w, "round-robin", "least-connections"));
@@ -340,6 +372,8 @@ static void world_init(struct world *w, uint64_t seed)
 	w->raw = chance(w, 25);
 	w->health = chance(w, 20);
 	w->cut = 25 * below(w, 4);
+	w->v6 = chance(w, 40);
+	w->v4 = !w->v6 || chance(w, 50);
 }
 
 int main(int argc, char **argv)
@@ -360,10 +394,7 @@ int main(int argc, char **argv)
 	if (w.health)
 		printf("health: { interval: %u ms, rise: %u, fall: %u }\n", 100 + below(&w, 900), 1 + below(&w, 3),
 		       1 + below(&w, 4));
-	puts("\nnetworks:\n  internet: { subnet: 198.51.100.0/24 }");
-	if (w.far_clients)
-		puts("  far:      { subnet: 203.0.113.0/24 }");
-	puts("  cluster:  { subnet: 10.0.0.0/24 }");
+	draw_networks(&w);
 	draw_nodes(&w);
 	draw_services(&w);
 	draw_traffic(&w);
