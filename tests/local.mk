@@ -33,6 +33,7 @@ UNIT_TESTS = \
 	tests/unit/test_impair \
 	tests/unit/test_impair_model \
 	tests/unit/test_impair_queue \
+	tests/unit/test_impair_stats \
 	tests/unit/test_invariants \
 	tests/unit/test_markup \
 	tests/unit/test_metrics \
@@ -103,7 +104,7 @@ EXTRA_DIST += $(SHELL_TESTS) tests/golden tests/lib tests/scenarios \
 	tests/unit/handoff_cluster.h tests/unit/handoff_stacks.h \
 	tests/unit/impair_direction.h \
 	tests/unit/migrate_net.h \
-	tests/unit/stack_fixture.h tests/unit/stack_frames.h \
+	tests/unit/statistics.h tests/unit/stack_fixture.h tests/unit/stack_frames.h \
 	tests/unit/test_courier_net.h
 
 include tests/claims/local.mk

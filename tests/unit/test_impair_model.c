@@ -4,6 +4,7 @@
 #include "sim/impair_model.h"
 
 #include "tests/lib/unit.h"
+#include "tests/unit/statistics.h"
 
 #include <stdlib.h>
 
@@ -15,22 +16,6 @@ static struct random_stream stream;
 static void setup(void)
 {
 	random_init(&stream, SEED, "model");
-}
-
-/* Chi-square of counts against expected shares of `total`; classes whose share is 0 must be empty. */
-static double chi_square(const uint64_t *counts, const double *shares, unsigned classes, uint64_t total)
-{
-	double sum = 0;
-
-	for (unsigned i = 0; i < classes; i++) {
-		double expected = shares[i] * (double)total, difference = (double)counts[i] - expected;
-
-		if (expected > 0)
-			sum += difference * difference / expected;
-		else
-			ck_assert_uint_eq(counts[i], 0);
-	}
-	return sum;
 }
 
 /* Losses in a run of packets. */
@@ -291,13 +276,6 @@ START_TEST(normal_fills_its_deciles)
 	ck_assert_msg(chi < 27.9, "chi-square %f with 9 degrees of freedom", chi);
 }
 END_TEST
-
-static int double_compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* Kolmogorov-Smirnov, up to where the distribution is cut. */
 START_TEST(uniform_and_pareto_have_their_distribution)
