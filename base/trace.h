@@ -21,6 +21,8 @@
 	X(LINK_DOWN, "link.down", "", "an attachment stopped carrying packets")                                        \
 	X(LINK_UP, "link.up", "", "an attachment carries packets again")                                               \
 	X(LINK_SET, "link.set", "", "an attachment's impairments changed")                                             \
+	X(NETWORK_PARTITION, "network.partition", "", "nodes of a network cannot reach each other")                    \
+	X(NETWORK_HEAL, "network.heal", "", "a partition ended")                                                       \
 	X(LINK_DIGEST, "link.digest", "", "at the end: a hash over every packet of one direction of an attachment")    \
 	X(PACKET_DROP, "packet.drop", "", "a packet was dropped, and why")                                             \
 	X(FORWARDER_ACCEPT, "forwarder.accept", "C1.1", "the first SYN of a connection entered at the forwarder")      \

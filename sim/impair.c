@@ -253,7 +253,7 @@ int impair_set(struct impair *i, const struct impairments *values)
 	if (i->set.chain.kind != values->chain.kind)
 		i->chain_state = IMPAIR_CHAIN_START;
 	i->set = *values;
-	i->set.only.filter = NULL;
+	i->set.only = (struct impair_match){0};
 	if (!i->set.limit_packets)
 		i->set.limit_packets = IMPAIR_LIMIT_DEFAULT;
 	shortcuts_update(i);
@@ -428,15 +428,15 @@ static nstime jitter_add(struct impair *i, nstime delay)
 	return delay + (nstime)deviation;
 }
 
-/* Delay, queue and rate. Under `only:` the delay is behind the rate. */
-static void packet_schedule(struct impair *i, struct buf *frame, bool matches, nstime now)
+/* Delay, queue and rate. Under `only:` the delay is behind the rate; what an exact fault adds, `behind`, always is. */
+static void packet_schedule(struct impair *i, struct buf *frame, bool matches, nstime behind, nstime now)
 {
-	nstime delay = matches ? i->set.delay_ns : 0, behind = 0;
+	nstime delay = matches ? i->set.delay_ns : 0;
 
 	if (matches && i->set.jitter_ns)
 		delay = jitter_add(i, delay);
-	if (i->set.only.kind != IMPAIR_MATCH_ALL) {
-		behind = delay;
+	if (i->predicate.limited) {
+		behind += delay;
 		delay = 0;
 	}
 	if (i->queueing) {
@@ -463,7 +463,7 @@ static bool queue_is_full(const struct impair *i, uint32_t len)
 }
 
 /* One packet, booked as sent and not lost: corrupt, limit, reorder, delay, rate. */
-static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool struck, nstime now)
+static void packet_admit(struct impair *i, struct buf *frame, bool matches, struct impair_strike struck, nstime now)
 {
 	if (matches && draw(&i->stream_corrupt, i->set.corrupt_ppb, &i->rho_corrupt, i->set.corrupt_rho_ppb)) {
 		if (!packet_corrupt(i, frame, &i->stream_corrupt)) {
@@ -471,7 +471,7 @@ static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool
 			return;
 		}
 	}
-	if (struck && !packet_corrupt(i, frame, &i->stream_fault)) {
+	if (struck.kinds & 1U << IMPAIR_FAULT_CORRUPT && !packet_corrupt(i, frame, &i->stream_fault)) {
 		packet_drop(i, frame, IMPAIR_DROP_FCS, now);
 		return;
 	}
@@ -481,20 +481,20 @@ static void packet_admit(struct impair *i, struct buf *frame, bool matches, bool
 	}
 	if (matches && reorder_draw(i)) {
 		i->counters.reordered++;
-		ring_put(i, now, frame, DUE_DELIVER);
+		ring_put(i, nstime_add(now, struck.delay_ns), frame, DUE_DELIVER);
 		return;
 	}
-	packet_schedule(i, frame, matches, now);
+	packet_schedule(i, frame, matches, struck.delay_ns, now);
 }
 
 /* Duplication and loss, drawn together as netem does; then the rest for each that is left. */
-static void packet_enter(struct impair *i, struct buf *frame, bool matches, unsigned struck, nstime now)
+static void packet_enter(struct impair *i, struct buf *frame, bool matches, struct impair_strike struck, nstime now)
 {
 	bool duplicate = matches &&
 			 draw(&i->stream_duplicate, i->set.duplicate_ppb, &i->rho_duplicate, i->set.duplicate_rho_ppb);
 	bool lost = matches && loss_draw(i);
 
-	if (duplicate || struck & 1U << IMPAIR_FAULT_DUPLICATE) {
+	if (duplicate || struck.kinds & 1U << IMPAIR_FAULT_DUPLICATE) {
 		struct buf *copy = buf_clone(frame);
 
 		i->counters.duplicated++;
@@ -502,19 +502,19 @@ static void packet_enter(struct impair *i, struct buf *frame, bool matches, unsi
 		if (lost || (matches && loss_draw(i)))
 			packet_drop(i, copy, IMPAIR_DROP_LOSS, now);
 		else
-			packet_admit(i, copy, matches, false, now);
+			packet_admit(i, copy, matches, (struct impair_strike){0}, now);
 		lost = false;
 	}
 	if (lost)
 		packet_drop(i, frame, IMPAIR_DROP_LOSS, now);
 	else
-		packet_admit(i, frame, matches, struck & 1U << IMPAIR_FAULT_CORRUPT, now);
+		packet_admit(i, frame, matches, struck, now);
 }
 
 void impair_input(struct impair *i, struct buf *frame, nstime now)
 {
 	struct impair_faults *faults = i->config.faults;
-	unsigned struck = 0;
+	struct impair_strike struck = {0};
 	bool matches;
 
 	packet_sent(i, frame);
@@ -524,16 +524,15 @@ void impair_input(struct impair *i, struct buf *frame, nstime now)
 	}
 	if (faults->count)
 		struck = impair_faults_strike(faults, i->config.direction, frame->data, frame->len);
-	if (struck & 1U << IMPAIR_FAULT_DROP) {
+	if (struck.kinds & 1U << IMPAIR_FAULT_DROP) {
 		packet_drop(i, frame, IMPAIR_DROP_FAULT, now);
 		return;
 	}
-	if (i->plain && !struck) {
+	if (i->plain && !struck.kinds) {
 		ring_put(i, now, frame, DUE_DELIVER);
 		return;
 	}
-	matches =
-		i->predicate.kind == IMPAIR_MATCH_ALL || impair_predicate_frame(&i->predicate, frame->data, frame->len);
+	matches = !i->predicate.limited || impair_predicate_frame(&i->predicate, frame->data, frame->len);
 	packet_enter(i, frame, matches, struck, now);
 }
 

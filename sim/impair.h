@@ -62,13 +62,14 @@
 
 /* Why a packet was dropped: the keys of packets.dropped_by in result.json. */
 #define IMPAIR_DROP_LIST(X)                                                                                            \
-	X(LOSS, "loss")   /* random loss */                                                                            \
-	X(LIMIT, "limit") /* the queue was full */                                                                     \
-	X(CODEL, "codel") /* CoDel shortened the queue */                                                              \
-	X(DOWN, "down")   /* the attachment was down, or went down with the packet on it */                            \
-	X(FCS, "fcs")     /* corrupted, and not an IP packet */                                                        \
-	X(FAULT, "fault") /* an exact fault of the scenario */                                                         \
-	X(RUNT, "runt")   /* shorter than an Ethernet header, or longer than a link carries */
+	X(LOSS, "loss")           /* random loss */                                                                    \
+	X(LIMIT, "limit")         /* the queue was full */                                                             \
+	X(CODEL, "codel")         /* CoDel shortened the queue */                                                      \
+	X(DOWN, "down")           /* the attachment was down, or went down with the packet on it */                    \
+	X(FCS, "fcs")             /* corrupted, and not an IP packet */                                                \
+	X(FAULT, "fault")         /* an exact fault of the scenario */                                                 \
+	X(PARTITION, "partition") /* sender and receiver are on two sides of a partition */                            \
+	X(RUNT, "runt")           /* shorter than an Ethernet header, or longer than a link carries */
 
 enum impair_drop {
 #define IMPAIR_DROP_ENUM(id, text) IMPAIR_DROP_##id,
@@ -79,17 +80,43 @@ enum impair_drop {
 
 const char *impair_drop_name(enum impair_drop reason);
 
+/* What a packet is, told by what is in the clear: words of `only:` and `match:`. TCP ones also match what is
+ * encapsulated. The courier's kinds are those of a frame's header; what a frame carries is sealed. */
+#define IMPAIR_MATCH_LIST(X)                                                                                           \
+	X(COURIER, "courier")             /* UDP from or to COURIER_PORT */                                            \
+	X(COURIER_HELLO, "courier hello") /* of those, a frame of kind HELLO, */                                       \
+	X(COURIER_DATA, "courier data")   /* or DATA: messages, acknowledgements */                                    \
+	X(ENCAPSULATED, "encapsulated")   /* TCP whose source is a tunnel address */                                   \
+	X(SYN, "syn")                     /* TCP with SYN and not ACK */                                               \
+	X(SYN_ACK, "syn-ack")             /* TCP with both */                                                          \
+	X(ACK, "ack")                     /* TCP with ACK, and neither data nor SYN, FIN or RST */                     \
+	X(DATA, "data")                   /* TCP with a payload */                                                     \
+	X(FIN, "fin")                     /* TCP with FIN */                                                           \
+	X(RST, "rst")                     /* TCP with RST */
+
 enum impair_match_kind {
 	IMPAIR_MATCH_ALL,
-	IMPAIR_MATCH_COURIER,      /* UDP from or to COURIER_PORT */
-	IMPAIR_MATCH_ENCAPSULATED, /* TCP whose source is a tunnel address */
-	IMPAIR_MATCH_FILTER,       /* a pcap filter */
+#define IMPAIR_MATCH_ENUM(id, text) IMPAIR_MATCH_##id,
+	IMPAIR_MATCH_LIST(IMPAIR_MATCH_ENUM)
+#undef IMPAIR_MATCH_ENUM
+		IMPAIR_MATCH_COUNT
 };
 
-/* Which packets: plain values, as `only:` and `match:` state them. Zero-initialised is all. */
+/* Who sends or receives a packet: the addresses of one node. */
+struct impair_party {
+	struct mac *macs;
+	size_t macs_count;
+	struct addr *addresses;
+	size_t addresses_count;
+};
+
+/* Which packets: plain values, as `only:` and `match:` state them; all that is stated holds. Zero-initialised is all.
+ */
 struct impair_match {
 	enum impair_match_kind kind;
-	const char *filter; /* the pcap filter's text for IMPAIR_MATCH_FILTER; borrowed */
+	const char *filter;              /* a pcap filter's text, or NULL; borrowed */
+	const struct impair_party *from; /* its MAC or IP source, or NULL; borrowed */
+	const struct impair_party *to;   /* its MAC or IP destination, or NULL; borrowed */
 };
 
 /* What becomes of the packets that wait for the rate. */
@@ -118,17 +145,23 @@ struct impairments {
 	struct impair_match only;
 };
 
-/* Reads "courier", "encapsulated" or a pcap filter, for which m->filter is `text` itself. The filter is compiled to see
- * that it can be: E_FORMAT with libpcap's words in why[why_size]. */
+/* Reads a word or a pcap filter, for which m->filter is `text` itself. The filter is compiled to see that it can be:
+ * E_FORMAT with libpcap's words in why[why_size]. Names of hosts, ports and protocols are no words of a filter here:
+ * what they stand for depends on the machine. */
 int impair_match_parse(struct impair_match *m, const char *text, char *why, size_t why_size);
+
+/* Reads the filter alone. */
+int impair_match_parse_filter(struct impair_match *m, const char *text, char *why, size_t why_size);
 
 struct bpf_program;
 
 /* A match ready to run. Zero-initialised matches all. */
 struct impair_predicate {
+	bool limited; /* not all match */
 	enum impair_match_kind kind;
 	struct bpf_program *program; /* owned; libpcap's */
-	const struct addr *tunnels;  /* borrowed for the predicate's life */
+	const struct impair_party *from, *to;
+	const struct addr *tunnels; /* borrowed for the predicate's life */
 	size_t tunnel_count;
 };
 
@@ -138,33 +171,46 @@ int impair_predicate_init(struct impair_predicate *p, const struct impair_match 
 void impair_predicate_fini(struct impair_predicate *p);
 bool impair_predicate_frame(const struct impair_predicate *p, const uint8_t *frame, uint32_t len);
 
-/* Exact faults, shared by the directions of an attachment: the n-th packet, in either direction unless one is named,
- * that matches, counted from when the fault is added. */
-enum impair_fault_kind { IMPAIR_FAULT_DROP, IMPAIR_FAULT_CORRUPT, IMPAIR_FAULT_DUPLICATE };
 #define IMPAIR_DIRECTION_OUT 1U /* from the node to the network */
 #define IMPAIR_DIRECTION_IN  2U /* from the network to the node */
 
+/* An exact fault, as a scenario states it: what happens to the n-th packet that matches. */
+enum impair_fault_kind { IMPAIR_FAULT_DROP, IMPAIR_FAULT_CORRUPT, IMPAIR_FAULT_DUPLICATE, IMPAIR_FAULT_DELAY };
+
 struct impair_fault {
 	enum impair_fault_kind kind;
-	unsigned directions; /* IMPAIR_DIRECTION_ bits */
-	uint64_t left;       /* the fault strikes the packet that makes it 0 */
-	struct impair_predicate predicate;
+	unsigned directions; /* IMPAIR_DIRECTION_ bits; packets of those alone count */
+	uint64_t nth;        /* from 1, counted from when the fault is added */
+	nstime delay_ns;     /* IMPAIR_FAULT_DELAY: how much longer the packet takes; up to IMPAIR_DELAY_MAX */
+	struct impair_match match;
 };
+
+/* The exact faults that are still to come, shared by the directions of an attachment. */
 struct impair_faults {
-	struct impair_fault *list;
+	struct impair_fault_pending {
+		struct impair_fault fault;
+		uint64_t left; /* the fault strikes the packet that makes it 0 */
+		struct impair_predicate predicate;
+	} * list;
 	size_t count, capacity;
+};
+
+/* What strikes one packet. */
+struct impair_strike {
+	unsigned kinds; /* bits 1 << IMPAIR_FAULT_ */
+	nstime delay_ns;
 };
 
 void impair_faults_init(struct impair_faults *f);
 void impair_faults_fini(struct impair_faults *f);
 
-/* Adds "the nth packet (from 1) that matches": takes over what `predicate` owns, in every case. 0, E_FULL, or E_INVAL
- * for nth 0. */
-int impair_faults_add(struct impair_faults *f, enum impair_fault_kind kind, unsigned directions, uint64_t nth,
-		      struct impair_predicate *predicate);
+/* 0, E_FULL, E_INVAL for nth 0 or too long a delay, or E_FORMAT for a filter that does not compile. */
+int impair_faults_add(struct impair_faults *f, const struct impair_fault *fault, const struct addr *tunnels,
+		      size_t tunnel_count);
 
-/* Counts a packet: the kinds of fault that strike it, as bits 1 << kind. Those that struck are gone. */
-unsigned impair_faults_strike(struct impair_faults *f, unsigned direction, const uint8_t *frame, uint32_t len);
+/* Counts a packet. The faults that strike it are gone. */
+struct impair_strike impair_faults_strike(struct impair_faults *f, unsigned direction, const uint8_t *frame,
+					  uint32_t len);
 
 struct impair_slot {
 	nstime due;
@@ -192,7 +238,7 @@ struct impair_config {
 
 struct impair {
 	struct impair_config config;
-	struct impairments set; /* in force (only.filter NULL) */
+	struct impairments set; /* in force; `only` is zero: it is the predicate */
 	struct impair_predicate predicate;
 	bool plain; /* no impairment and no queue: impair_pass will do */
 	bool holds; /* delay, jitter or rate: packets wait, and limit applies */
@@ -252,7 +298,8 @@ static inline uint64_t impair_order(const struct impair *i)
 	return i->ring[i->ring_head].order;
 }
 
-/* Books a frame as sent and dropped at once, for the caller's own reasons (IMPAIR_DROP_RUNT), and frees it. */
+/* Books a frame as sent and dropped at once, for the caller's own reasons (IMPAIR_DROP_RUNT, _PARTITION), and frees it.
+ */
 void impair_refuse(struct impair *i, struct buf *frame, enum impair_drop reason, nstime now);
 
 static inline uint64_t impair_in_flight(const struct impair *i)

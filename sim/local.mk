@@ -25,6 +25,7 @@ libsim_a_SOURCES = \
 	sim/impair_bucket.h \
 	sim/impair_codel.c \
 	sim/impair_codel.h \
+	sim/impair_faults.c \
 	sim/impair_match.c \
 	sim/impair_model.c \
 	sim/impair_model.h \
@@ -46,9 +47,11 @@ libsim_a_SOURCES = \
 	sim/scenario_doc.h \
 	sim/scenario_faults.c \
 	sim/scenario_impair.c \
+	sim/scenario_match.c \
 	sim/scenario_mistake.c \
 	sim/scenario_nodes.c \
 	sim/scenario_pace.c \
+	sim/scenario_outputs.c \
 	sim/scenario_parse.h \
 	sim/scenario_refs.c \
 	sim/scenario_routes.c \

@@ -51,6 +51,7 @@ void result_declare(struct metrics *m)
 		"packets.corrupted",
 		"packets.duplicated",
 		"packets.reordered",
+		"faults.missed",
 	};
 	char path[PATH_MAX_LEN];
 

@@ -58,6 +58,19 @@ static void traffic_spec_fini(struct scenario_traffic *t)
 	free(t->abort.at.points);
 }
 
+void scenario_fault_fini(struct scenario_fault *f)
+{
+	free(f->sides[0]);
+	free(f->sides[1]);
+}
+
+static void party_free(struct impair_party *party)
+{
+	free(party->macs);
+	free(party->addresses);
+	free(party);
+}
+
 void scenario_free(struct scenario *s)
 {
 	if (!s)
@@ -70,6 +83,10 @@ void scenario_free(struct scenario *s)
 		service_fini(&s->services[i]);
 	for (size_t i = 0; i < s->traffic_count; i++)
 		traffic_spec_fini(&s->traffic[i]);
+	for (size_t i = 0; i < s->faults_count; i++)
+		scenario_fault_fini(&s->faults[i]);
+	for (size_t i = 0; i < s->parties_count; i++)
+		party_free(s->parties[i]);
 	for (size_t i = 0; i < s->expects_count; i++)
 		free(s->expects[i].text);
 	for (size_t i = 0; i < s->filters_count; i++)
@@ -83,6 +100,7 @@ void scenario_free(struct scenario *s)
 	free(s->captures);
 	free(s->series.nodes);
 	free(s->filters);
+	free(s->parties);
 	free(s->file);
 	free(s->name);
 	if (s->key)

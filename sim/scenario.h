@@ -51,6 +51,7 @@ bool scenario_network_holds(const struct scenario_network *n, const struct addr 
 #define ROLE_BACKEND    0x08U
 #define ROLE_HOST       0x10U
 #define ROLE_ROUTER     0x20U
+#define ROLE_ANY        0x3fU
 
 struct scenario_attachment {
 	size_t network;             /* index */
@@ -178,16 +179,28 @@ struct scenario_traffic {
 	nstime keepalive;         /* the clients' TCP keepalive: idle time and interval of probes; 0: off */
 };
 
-enum fault_kind { FAULT_LINK_DOWN, FAULT_SET, FAULT_CRASH, FAULT_RESTART, FAULT_DROP, FAULT_CORRUPT, FAULT_DUPLICATE };
+/* The last four are exact faults, in the order of enum impair_fault_kind. */
+enum fault_kind {
+	FAULT_LINK_DOWN,
+	FAULT_SET,
+	FAULT_CRASH,
+	FAULT_RESTART,
+	FAULT_PARTITION,
+	FAULT_DROP,
+	FAULT_CORRUPT,
+	FAULT_DUPLICATE,
+	FAULT_DELAY
+};
 
 struct scenario_fault {
 	nstime at;
 	enum fault_kind kind;
 	size_t node, attachment;    /* attachment within the node, where the fault names one */
-	nstime down;                /* FAULT_LINK_DOWN: how long */
+	nstime lasts;               /* FAULT_LINK_DOWN, FAULT_PARTITION: how long */
 	struct impairments in, out; /* FAULT_SET: what holds from then on, with what the attachment had before */
-	uint64_t nth;               /* FAULT_DROP..: the n-th packet from `at` on, counted from 1 */
-	struct impair_match match;  /* FAULT_DROP..: which packets count */
+	struct impair_fault exact;  /* FAULT_DROP..: of which packet, counted from `at` on */
+	size_t *sides[2];           /* FAULT_PARTITION: node indices of each side */
+	size_t sides_count[2];
 };
 
 struct scenario_expect {
@@ -232,6 +245,8 @@ struct scenario {
 	struct scenario_series series;
 	char **filters; /* texts of pcap filters that only: and match: point to; owned */
 	size_t filters_count;
+	struct impair_party **parties; /* nodes that match: points to; owned */
+	size_t parties_count;
 };
 
 /* A mistake in a file: line and column count from 1. */

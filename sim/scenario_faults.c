@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* faults:, capture: and expect:. */
+/* faults: what they say, and that they do not contradict each other. */
 #include "sim/scenario_parse.h"
 
 #include "base/log.h"
-#include "sim/breakdown.h"
-#include "sim/count.h"
-#include "sim/expect.h"
-#include "sim/result.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define NTH_MAX UINT64_C(1000000000000)
 
-static const char *const kind_words[] = {"link", "set", "crash", "restart", "drop", "corrupt", "duplicate", NULL};
+/* In the order of enum fault_kind. */
+static const char *const kind_words[] = {"link", "set",     "crash",     "restart", "partition",
+					 "drop", "corrupt", "duplicate", "delay",   NULL};
+#define KIND_WORDS "link, set, crash, restart, partition, drop, corrupt, duplicate, delay"
 
 /* A fault with its place, before the faults are brought into order of time. */
 struct placed {
@@ -31,7 +30,15 @@ static int placed_compare(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* In `set`, corrupt and duplicate are impairments. */
+/* Whether a key of a fault says what happens; under `set` that of some is an impairment. */
+static bool key_is_kind(const char *key, bool set)
+{
+	for (const char *const *word = kind_words; *word; word++)
+		if (!strcmp(*word, key) && strcmp(key, "set"))
+			return !set || (strcmp(key, "corrupt") && strcmp(key, "duplicate") && strcmp(key, "delay"));
+	return !strcmp(key, "set");
+}
+
 static bool fault_kind(struct parse *p, struct doc *d, enum fault_kind *kind)
 {
 	const struct doc *found = NULL;
@@ -40,37 +47,44 @@ static bool fault_kind(struct parse *p, struct doc *d, enum fault_kind *kind)
 	for (size_t i = 0; kind_words[i]; i++) {
 		const struct doc *key = doc_get(d, kind_words[i]);
 
-		if (!key || (set && i > FAULT_SET))
+		if (!key || !key_is_kind(kind_words[i], set))
 			continue;
 		if (found) {
-			MISTAKE_KEY(p, key, "one fault has one of link, set, crash, restart, drop, corrupt, duplicate");
+			MISTAKE_KEY(p, key, "one fault has one of " KIND_WORDS);
 			return false;
 		}
 		found = key;
 		*kind = (enum fault_kind)i;
 	}
 	if (!found)
-		MISTAKE(p, d, "what happens? A fault has one of link, set, crash, restart, drop, corrupt, duplicate");
+		MISTAKE(p, d, "what happens? A fault has one of " KIND_WORDS);
 	return found;
+}
+
+static bool key_is_used(enum fault_kind kind, const char *key)
+{
+	if (!strcmp(key, "down"))
+		return kind == FAULT_LINK_DOWN;
+	if (!strcmp(key, "for"))
+		return kind == FAULT_PARTITION;
+	if (!strcmp(key, "by"))
+		return kind == FAULT_DELAY;
+	return kind >= FAULT_DROP;
 }
 
 static void fault_never(struct parse *p, struct doc *d, enum fault_kind kind)
 {
-	static const char *const own[] = {"down", "for", "on", "match", NULL};
+	static const char *const own[] = {"down", "for", "by", "on", "match", NULL};
 	char why[64];
 
 	snprintf(why, sizeof(why), "'%s' has no use for it", kind_words[kind]);
-	for (const char *const *key = own; *key; key++) {
-		bool used = (kind == FAULT_LINK_DOWN && !strcmp(*key, "down")) ||
-			    (kind >= FAULT_DROP && (!strcmp(*key, "on") || !strcmp(*key, "match")));
-
-		if (!used && strcmp(*key, "for"))
+	for (const char *const *key = own; *key; key++)
+		if (!key_is_used(kind, *key))
 			parse_never(p, d, *key, why);
-	}
 	if (kind == FAULT_SET)
 		return;
 	for (const char *const *key = impairment_keys; *key; key++)
-		if (strcmp(*key, "corrupt") && strcmp(*key, "duplicate"))
+		if (!key_is_kind(*key, false))
 			parse_never(p, d, *key, why);
 	parse_never(p, d, "in", why);
 	parse_never(p, d, "out", why);
@@ -86,10 +100,80 @@ static bool fault_node(struct parse *p, struct doc *d, struct scenario_fault *f)
 	return f->node != SIZE_MAX;
 }
 
+/* How long a fault lasts: it must be said, and more than no time. */
+static bool fault_lasts(struct parse *p, const struct doc *subject, const struct doc *d, const char *key, nstime *out)
+{
+	if (!d) {
+		MISTAKE_KEY(p, subject, "'%s' is missing: %s", key, strcmp(key, "by") ? "for how long?" : "how much?");
+		return false;
+	}
+	if (!parse_duration(p, d, out))
+		return false;
+	if (!*out)
+		MISTAKE(p, d, "%s for no time is no fault", strcmp(subject->key, "link") ? subject->key : "down");
+	return *out;
+}
+
+static bool fault_exact(struct parse *p, struct doc *d, struct doc *subject, struct scenario_fault *f)
+{
+	struct doc *on = doc_get(d, "on"), *match = doc_get(d, "match"), *by = doc_get(d, "by");
+
+	f->exact.kind = (enum impair_fault_kind)(f->kind - FAULT_DROP);
+	f->exact.directions = IMPAIR_DIRECTION_IN | IMPAIR_DIRECTION_OUT;
+	parse_count(p, subject, 1, NTH_MAX, &f->exact.nth);
+	if (f->kind == FAULT_DELAY && fault_lasts(p, subject, by, "by", &f->exact.delay_ns) &&
+	    f->exact.delay_ns > IMPAIR_DELAY_MAX)
+		MISTAKE(p, by, "'%s' is more than an hour", by->text);
+	if (match)
+		parse_match_fault(p, match, &f->exact);
+	if (!on)
+		MISTAKE_KEY(p, subject, "'on' is missing: on: NODE.NETWORK");
+	return on && parse_attachment_ref(p, on, &f->node, &f->attachment);
+}
+
+/* A node stands on both sides of a partition, or on one twice. */
+static void partition_overlap(struct parse *p, const struct doc *d, const struct scenario_fault *f)
+{
+	for (size_t i = 0; i < f->sides_count[0]; i++)
+		for (size_t j = 0; j < f->sides_count[1]; j++)
+			if (f->sides[0][i] == f->sides[1][j]) {
+				MISTAKE(p, d, "node '%s' is on both sides of the partition",
+					p->s->nodes[f->sides[0][i]].name);
+				return;
+			}
+}
+
+static bool partition_cuts(const struct scenario *s, const struct scenario_fault *f)
+{
+	for (size_t i = 0; i < f->sides_count[0]; i++)
+		for (size_t j = 0; j < f->sides_count[1]; j++)
+			if (nodes_share_network(&s->nodes[f->sides[0][i]], &s->nodes[f->sides[1][j]]))
+				return true;
+	return false;
+}
+
+static bool fault_partition(struct parse *p, struct doc *d, struct doc *subject, struct scenario_fault *f)
+{
+	bool good = fault_lasts(p, subject, doc_get(d, "for"), "for", &f->lasts);
+
+	if (subject->kind != DOC_LIST || subject->count != 2) {
+		MISTAKE(p, subject, "a partition has two sides: [[NODE, ...], [NODE, ...]]");
+		return false;
+	}
+	for (size_t i = 0; i < 2; i++)
+		good &= parse_node_list(p, subject->items[i], ROLE_ANY, "node", &f->sides[i], &f->sides_count[i]);
+	if (!good || !parse_work(p, subject, 2 * f->sides_count[0] * f->sides_count[1]))
+		return false;
+	partition_overlap(p, subject, f);
+	if (!partition_cuts(p->s, f))
+		MISTAKE_KEY(p, subject, "'partition' is never applied: no network has nodes of both sides");
+	return true;
+}
+
 static bool fault_values(struct parse *p, struct doc *d, struct scenario_fault *f)
 {
-	struct doc *subject = doc_get(d, kind_words[f->kind]), *down = doc_get(d, "down"), *on = doc_get(d, "on");
-	struct doc *match = doc_get(d, "match");
+	struct doc *subject = doc_get(d, kind_words[f->kind]);
+	bool good;
 
 	switch (f->kind) {
 	case FAULT_CRASH:
@@ -98,29 +182,25 @@ static bool fault_values(struct parse *p, struct doc *d, struct scenario_fault *
 	case FAULT_SET:
 		return parse_attachment_ref(p, subject, &f->node, &f->attachment);
 	case FAULT_LINK_DOWN:
-		if (!down)
-			MISTAKE_KEY(p, subject, "'down' is missing: for how long?");
-		else if (parse_duration(p, down, &f->down) && !f->down)
-			MISTAKE(p, down, "down for no time is no fault");
-		return parse_attachment_ref(p, subject, &f->node, &f->attachment);
+		good = fault_lasts(p, subject, doc_get(d, "down"), "down", &f->lasts);
+		return parse_attachment_ref(p, subject, &f->node, &f->attachment) && good;
+	case FAULT_PARTITION:
+		return fault_partition(p, d, subject, f);
 	case FAULT_DROP:
 	case FAULT_CORRUPT:
 	case FAULT_DUPLICATE:
-		parse_count(p, subject, 1, NTH_MAX, &f->nth);
-		if (match)
-			parse_match(p, match, &f->match);
-		if (!on)
-			MISTAKE_KEY(p, subject, "'on' is missing: on: NODE.NETWORK");
-		return on && parse_attachment_ref(p, on, &f->node, &f->attachment);
+	case FAULT_DELAY:
+		return fault_exact(p, d, subject, f);
 	}
 	return false;
 }
 
 static bool parse_fault(struct parse *p, struct doc *d, struct scenario_fault *f)
 {
-	static const char *const known[] = {"at",      "link", "down",  "set",           "crash", "restart", "drop",
-					    "corrupt", "on",   "match", IMPAIRMENT_KEYS, "in",    "out",     NULL};
-	static const char *const later[] = {"drain", "undrain", "partition", "for", NULL};
+	static const char *const known[] = {"at",  "link", "down", "set", "crash", "restart",       "partition",
+					    "for", "drop", "by",   "on",  "match", IMPAIRMENT_KEYS, "in",
+					    "out", NULL};
+	static const char *const later[] = {"drain", "undrain", NULL};
 	struct doc *at = doc_get(d, "at");
 
 	if (!parse_map(p, d, "a fault", known, later))
@@ -154,6 +234,49 @@ static void check_crash(struct parse *p, const struct placed *list, size_t index
 		MISTAKE_KEY(p, doc_get(x->doc, "crash"), "node '%s' is down already", name);
 	else if (x->fault.kind == FAULT_RESTART && !down)
 		MISTAKE_KEY(p, doc_get(x->doc, "restart"), "node '%s' is not down: no 'crash' comes before", name);
+}
+
+/* A link that is down cannot go down. The moment at which it comes up counts as down: which would be first? */
+static void check_down(struct parse *p, const struct placed *list, size_t index)
+{
+	const struct placed *x = &list[index];
+
+	for (size_t i = 0; i < index; i++) {
+		const struct scenario_fault *f = &list[i].fault;
+
+		if (f->kind != FAULT_LINK_DOWN || f->node != x->fault.node || f->attachment != x->fault.attachment ||
+		    nstime_add(f->at, f->lasts) < x->fault.at)
+			continue;
+		MISTAKE_KEY(p, doc_get(x->doc, "link"), "%s is down already: the fault in line %u lasts until then",
+			    doc_get(x->doc, "link")->text, list[i].doc->place.line);
+		return;
+	}
+}
+
+/* Of two values for one key at one time, which would hold? */
+static void check_set_twice(struct parse *p, const struct doc *later, const struct doc *earlier)
+{
+	for (size_t i = 0; i < later->count; i++) {
+		const struct doc *d = later->items[i], *twin = doc_get(earlier, d->key);
+
+		if (!twin || !strcmp(d->key, "at") || !strcmp(d->key, "set"))
+			continue;
+		if (d->kind == DOC_MAP)
+			check_set_twice(p, d, twin);
+		else
+			MISTAKE_KEY(p, d, "'%s' is set to something else at the same time, in line %u", d->key,
+				    twin->key_place.line);
+	}
+}
+
+static void check_set(struct parse *p, const struct placed *list, size_t index)
+{
+	const struct placed *x = &list[index];
+
+	for (size_t i = index; i-- > 0 && list[i].fault.at == x->fault.at;)
+		if (list[i].fault.kind == FAULT_SET && list[i].fault.node == x->fault.node &&
+		    list[i].fault.attachment == x->fault.attachment && parse_work(p, x->doc, x->doc->count))
+			check_set_twice(p, x->doc, list[i].doc);
 }
 
 /* What holds from this `set` on: its values over those the attachment had. */
@@ -198,114 +321,25 @@ void parse_faults(struct parse *p)
 		log_fatal("out of memory reading a scenario");
 	for (size_t i = 0; i < d->count; i++) {
 		list[count] = (struct placed){.doc = d->items[i], .index = i};
-		count += parse_fault(p, d->items[i], &list[count].fault);
+		if (parse_fault(p, d->items[i], &list[count].fault))
+			count++;
+		else
+			scenario_fault_fini(&list[count].fault);
 	}
 	qsort(list, count, sizeof(*list), placed_compare);
 	for (size_t i = 0; i < count; i++) {
-		if (list[i].fault.kind == FAULT_SET)
+		enum fault_kind kind = list[i].fault.kind;
+
+		if (kind == FAULT_SET) {
+			check_set(p, list, i);
 			fill_set(p, list, i);
-		else if (list[i].fault.kind == FAULT_CRASH || list[i].fault.kind == FAULT_RESTART)
+		} else if (kind == FAULT_LINK_DOWN) {
+			check_down(p, list, i);
+		} else if (kind == FAULT_CRASH || kind == FAULT_RESTART) {
 			check_crash(p, list, i);
+		}
 		s->faults = scenario_grow(s->faults, s->faults_count, sizeof(*s->faults));
 		s->faults[s->faults_count++] = list[i].fault;
 	}
 	free(list);
-}
-
-static bool capture_add(struct parse *p, size_t node, size_t attachment)
-{
-	struct scenario *s = p->s;
-
-	for (size_t i = 0; i < s->captures_count; i++)
-		if (s->captures[i].node == node && s->captures[i].attachment == attachment)
-			return false;
-	s->captures = scenario_grow(s->captures, s->captures_count, sizeof(*s->captures));
-	s->captures[s->captures_count++] = (struct scenario_capture){node, attachment};
-	return true;
-}
-
-static void capture_glob(struct parse *p, const struct doc *d)
-{
-	const struct scenario *s = p->s;
-	char name[2 * SCENARIO_NAME_MAX + 2];
-	bool some = false;
-
-	if (!parse_work(p, d, p->attachments_count))
-		return;
-	for (size_t i = 0; i < s->nodes_count; i++)
-		for (size_t j = 0; j < s->nodes[i].attachments_count; j++) {
-			snprintf(name, sizeof(name), "%.63s.%.63s", s->nodes[i].name,
-				 s->networks[s->nodes[i].attachments[j].network].name);
-			if (!scenario_glob(d->text, name))
-				continue;
-			some = true;
-			if (s->captures_count == SCENARIO_CAPTURES_MAX) {
-				MISTAKE(p, d, "more than %u captures", SCENARIO_CAPTURES_MAX);
-				return;
-			}
-			capture_add(p, i, j);
-		}
-	if (!some)
-		MISTAKE(p, d, "no NODE.NETWORK matches '%s'", d->text);
-}
-
-void parse_captures(struct parse *p)
-{
-	struct doc *d = doc_get(p->root, "capture");
-
-	if (!d || !parse_list(p, d, "capture"))
-		return;
-	for (size_t i = 0; i < d->count; i++) {
-		size_t node, attachment;
-
-		if (d->items[i]->kind == DOC_SCALAR && strchr(d->items[i]->text, '*')) {
-			capture_glob(p, d->items[i]);
-		} else if (parse_attachment_ref(p, d->items[i], &node, &attachment)) {
-			if (p->s->captures_count == SCENARIO_CAPTURES_MAX) {
-				MISTAKE(p, d->items[i], "more than %u captures", SCENARIO_CAPTURES_MAX);
-				return;
-			}
-			if (!capture_add(p, node, attachment))
-				MISTAKE(p, d->items[i], "'%s' is captured already", d->items[i]->text);
-		}
-	}
-}
-
-void parse_expects(struct parse *p)
-{
-	struct doc *d = doc_get(p->root, "expect");
-	struct scenario *s = p->s;
-	struct metrics known;
-
-	if (!d || !parse_list(p, d, "expect"))
-		return;
-	metrics_init(&known);
-	result_declare(&known);
-	count_declare_scenario(s, &known);
-	for (size_t i = 0; i < d->count; i++) {
-		struct doc *item = d->items[i];
-		struct doc_place where = doc_where(item);
-		char why[EXPECT_WHY_MAX];
-		struct expect x;
-		const char *text;
-		size_t column = 0;
-
-		if (item->kind == DOC_MAP) {
-			MISTAKE(p, item, "an expectation is METRIC OP VALUE, such as requests.failed == 0");
-			continue;
-		}
-		if (!parse_text(p, item, &text))
-			continue;
-		breakdown_declare(s, text, &known);
-		if (expect_parse(&x, text, &known, why, &column)) {
-			if (where.line)
-				where.column += (unsigned)column + !item->plain;
-			mistake_add(p->mistakes, where, "%s", why);
-			continue;
-		}
-		s->expects = scenario_grow(s->expects, s->expects_count, sizeof(*s->expects));
-		s->expects[s->expects_count++] =
-			(struct scenario_expect){parse_copy(text), item->place.line, item->place.column};
-	}
-	metrics_fini(&known);
 }

@@ -1,34 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Impairments of an attachment, and what `only:` and `match:` say. */
+/* Impairments of an attachment. */
 #include "sim/scenario_parse.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define WHY_MAX   200U
 #define FRAME_MAX 1514U
 #define PIECE_MAX 64U /* of a value of several parts: longer ones are cut, and then no number */
 
 const char *const impairment_keys[] = {IMPAIRMENT_KEYS, NULL};
-
-bool parse_match(struct parse *p, const struct doc *d, struct impair_match *match)
-{
-	struct scenario *s = p->s;
-	char why[WHY_MAX];
-	const char *text;
-
-	if (!parse_text(p, d, &text))
-		return false;
-	if (impair_match_parse(match, text, why, sizeof(why))) {
-		MISTAKE(p, d, "'%s' is neither courier nor encapsulated nor a pcap filter: %s", text, why);
-		return false;
-	}
-	if (match->filter) {
-		s->filters = scenario_grow(s->filters, s->filters_count, sizeof(*s->filters));
-		match->filter = s->filters[s->filters_count++] = parse_copy(text);
-	}
-	return true;
-}
 
 static void impair_delay(struct parse *p, struct doc *map, const char *key, nstime *out)
 {

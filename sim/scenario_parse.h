@@ -136,8 +136,11 @@ void parse_pace(struct parse *p, struct doc *entry, struct scenario_traffic *t);
 		"queue", "limit", "only"
 extern const char *const impairment_keys[]; /* IMPAIRMENT_KEYS: without in: and out: */
 void parse_impairments(struct parse *p, struct doc *map, struct impairments *in, struct impairments *out);
-/* What `only:` or `match:` says; the filter's text is owned by the scenario. */
+/* What `only:` or a plain `match:` says, or a `match:` of several conditions; what it refers to is the scenario's. */
 bool parse_match(struct parse *p, const struct doc *d, struct impair_match *match);
+bool parse_match_fault(struct parse *p, struct doc *d, struct impair_fault *fault);
+/* Frees what a fault holds. */
+void scenario_fault_fini(struct scenario_fault *f);
 
 /* The parts. */
 void parse_networks(struct parse *p);

@@ -89,9 +89,22 @@ static void timer_follow(struct engine *e, struct timer *t, const struct impair 
 		engine_timer_set_ordered(e, t, due, impair_order(i));
 }
 
-/* The switch hands a frame to the attachment of its receiver. */
-static void frame_arrive(struct attachment *a, struct buf *frame, nstime now)
+static bool is_parted(const struct attachment *from, const struct attachment *to)
 {
+	for (const struct segment_partition *p = from->segment->partitions; p; p = p->next)
+		if (from->index < p->count && to->index < p->count && p->sides[from->index] && p->sides[to->index] &&
+		    p->sides[from->index] != p->sides[to->index])
+			return true;
+	return false;
+}
+
+/* The switch hands a frame to the attachment of its receiver. */
+static void frame_arrive(struct attachment *from, struct attachment *a, struct buf *frame, nstime now)
+{
+	if (__builtin_expect(a->segment->partitions != NULL, 0) && is_parted(from, a)) {
+		impair_refuse(&a->in, frame, IMPAIR_DROP_PARTITION, now);
+		return;
+	}
 	if (impair_is_plain(&a->in)) {
 		impair_pass(&a->in, frame, now);
 		frame_deliver(a, frame, now);
@@ -113,7 +126,7 @@ static void frame_switch(struct attachment *from, struct buf *frame, nstime now)
 		if (port == from)
 			buf_free(frame); /* the receiver is on the side it came from */
 		else
-			frame_arrive(port, frame, now);
+			frame_arrive(from, port, frame, now);
 		return;
 	}
 	s->flooded++;
@@ -124,8 +137,8 @@ static void frame_switch(struct attachment *from, struct buf *frame, nstime now)
 	last = s->attachments[s->count - 1] == from ? s->attachments[s->count - 2] : s->attachments[s->count - 1];
 	for (unsigned i = 0; s->attachments[i] != last; i++)
 		if (s->attachments[i] != from)
-			frame_arrive(s->attachments[i], buf_clone(frame), now);
-	frame_arrive(last, frame, now);
+			frame_arrive(from, s->attachments[i], buf_clone(frame), now);
+	frame_arrive(from, last, frame, now);
 }
 
 static void out_fire(struct timer *t, nstime now)
@@ -176,6 +189,8 @@ void segment_fini(struct segment *s)
 		impair_faults_fini(&a->faults);
 		free(a);
 	}
+	while (s->partitions)
+		segment_heal(s, s->partitions->id);
 	free(s->attachments);
 	free(s->macs);
 	*s = (struct segment){0};
@@ -241,14 +256,33 @@ void segment_set_down(struct attachment *a, bool down, nstime now)
 	TRACE(a->segment->config.trace, now, down ? TRACE_LINK_DOWN : TRACE_LINK_UP, TF_TEXT("link", a->name));
 }
 
-int segment_fault(struct attachment *a, enum impair_fault_kind kind, unsigned directions, uint64_t nth,
-		  const struct impair_match *match)
+void segment_partition(struct segment *s, size_t id, const uint8_t *sides)
+{
+	struct segment_partition *p = memory_resize(NULL, 1, sizeof *p + s->count);
+
+	*p = (struct segment_partition){.next = s->partitions, .id = id, .count = s->count};
+	memcpy(p->sides, sides, s->count);
+	s->partitions = p;
+}
+
+void segment_heal(struct segment *s, size_t id)
+{
+	for (struct segment_partition **link = &s->partitions; *link; link = &(*link)->next) {
+		struct segment_partition *p = *link;
+
+		if (p->id != id)
+			continue;
+		*link = p->next;
+		free(p);
+		return;
+	}
+}
+
+int segment_fault(struct attachment *a, const struct impair_fault *fault)
 {
 	const struct segment_config *config = &a->segment->config;
-	struct impair_predicate predicate;
-	int err = impair_predicate_init(&predicate, match, config->tunnels, config->tunnel_count);
 
-	return err ? err : impair_faults_add(&a->faults, kind, directions, nth, &predicate);
+	return impair_faults_add(&a->faults, fault, config->tunnels, config->tunnel_count);
 }
 
 bool segment_books_check(const struct segment *s)
@@ -275,11 +309,12 @@ static void direction_count(const struct impair *i, struct impair_counters *sum,
 	*in_flight += impair_in_flight(i);
 }
 
-void segment_count(const struct segment *s, struct impair_counters *sum, uint64_t *in_flight)
+void segment_count(const struct segment *s, struct impair_counters *sum, uint64_t *in_flight, uint64_t *missed)
 {
 	for (unsigned i = 0; i < s->count; i++) {
 		direction_count(&s->attachments[i]->out, sum, in_flight);
 		direction_count(&s->attachments[i]->in, sum, in_flight);
+		*missed += s->attachments[i]->faults.count;
 	}
 }
 

@@ -66,6 +66,12 @@ struct segment {
 		struct attachment *port;
 	} * macs;
 	uint64_t flooded; /* frames sent to all ports */
+	struct segment_partition {
+		struct segment_partition *next;
+		size_t id;
+		unsigned count; /* of sides: attachments that came later are on neither */
+		uint8_t sides[];
+	} * partitions;
 };
 
 void segment_init(struct segment *s, const struct segment_config *config);
@@ -85,15 +91,21 @@ int segment_set(struct attachment *a, unsigned directions, const struct impairme
 /* Both directions. Traced as link.down and link.up. */
 void segment_set_down(struct attachment *a, bool down, nstime now);
 
-/* "The nth packet that matches"; see impair_faults_add, and E_FORMAT for a filter that does not compile. */
-int segment_fault(struct attachment *a, enum impair_fault_kind kind, unsigned directions, uint64_t nth,
-		  const struct impair_match *match);
+/* A partition, told from others by `id`: what an attachment of one side sends does not reach one of the other, for
+ * reason `partition`. `sides` says of each attachment, by its index: 0 neither, 1 or 2. What is past the switch
+ * arrives. */
+void segment_partition(struct segment *s, size_t id, const uint8_t *sides);
+void segment_heal(struct segment *s, size_t id); /* no effect when there is none of that id */
+
+/* An exact fault of either direction; see impair_faults_add. */
+int segment_fault(struct attachment *a, const struct impair_fault *fault);
 
 /* Whether every direction's books balance (I4). Constant time a direction. */
 bool segment_books_check(const struct segment *s);
 
-/* Adds all directions' counters to *sum, and the packets on their way to *in_flight. */
-void segment_count(const struct segment *s, struct impair_counters *sum, uint64_t *in_flight);
+/* Adds all directions' counters to *sum, the packets on their way to *in_flight, and the exact faults whose packet
+ * never came to *missed. */
+void segment_count(const struct segment *s, struct impair_counters *sum, uint64_t *in_flight, uint64_t *missed);
 
 /* Emits link.digest for both directions of every attachment, in order. */
 void segment_trace_digests(const struct segment *s, nstime now);

@@ -47,6 +47,7 @@ static const struct unit {
 };
 
 static const char *const why_number = "not a number";
+static const char *const why_negative = "below zero";
 static const char *const why_large = "too large";
 static const char *const why_inexact = "too fine: not a whole number of the smallest unit";
 static const char *const why_percent = "more than 100 %";
@@ -114,9 +115,10 @@ static int number_read(struct number *n, const char *text, const char **why)
 		*why = why_large;
 		return E_TOOBIG;
 	}
-	*why = why_number;
+	*why = *text == '-' && text[1] >= '0' && text[1] <= '9' ? why_negative : why_number;
 	if (!whole)
 		return E_FORMAT;
+	*why = why_number;
 	if (*text == '.') {
 		text++;
 		places = digits_read(n, &text, whole);

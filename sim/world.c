@@ -124,10 +124,64 @@ static void world_node_crash(struct world_node *wn)
 	invariants_crash(&w->invariants, wn->device);
 }
 
-static void link_up_fire(struct timer *timer, nstime now)
+/* The partition in each network that has nodes of both sides. */
+static void partition_begin(struct world *w, size_t index, nstime now)
 {
-	struct world_link_up *up = (struct world_link_up *)((char *)timer - offsetof(struct world_link_up, timer));
-	segment_set_down(up->attachment, false, now);
+	const struct scenario_fault *f = &w->scenario->faults[index];
+	size_t networks = w->scenario->networks_count;
+
+	for (size_t n = 0; n < networks; n++) {
+		uint8_t *sides = calloc(w->segments[n].count + 1, 1);
+		uint64_t counts[2] = {0};
+
+		if (!sides)
+			log_fatal("out of memory for a partition");
+		for (size_t i = 0; i < f->sides_count[0] + f->sides_count[1]; i++) {
+			bool right = i >= f->sides_count[0];
+			size_t node = right ? f->sides[1][i - f->sides_count[0]] : f->sides[0][i];
+			const struct world_node *wn = &w->nodes[node];
+
+			for (size_t a = 0; a < wn->spec->attachments_count; a++) {
+				if (wn->spec->attachments[a].network != n)
+					continue;
+				sides[wn->attachments[a]->index] = right ? 2 : 1;
+				counts[right]++;
+			}
+		}
+		if (counts[0] && counts[1]) {
+			segment_partition(&w->segments[n], index, sides);
+			TRACE(&w->sink, now, TRACE_NETWORK_PARTITION, TF_U64("fault", index + 1),
+			      TF_TEXT("network", w->scenario->networks[n].name), TF_U64("left", counts[0]),
+			      TF_U64("right", counts[1]));
+		}
+		free(sides);
+	}
+}
+
+static void fault_end_fire(struct timer *timer, nstime now)
+{
+	struct world_fault_end *end =
+		(struct world_fault_end *)((char *)timer - offsetof(struct world_fault_end, timer));
+	struct world *w = end->world;
+	const struct scenario_fault *f = &w->scenario->faults[end->index];
+
+	if (f->kind == FAULT_LINK_DOWN) {
+		segment_set_down(w->nodes[f->node].attachments[f->attachment], false, now);
+		return;
+	}
+	for (size_t n = 0; n < w->scenario->networks_count; n++)
+		segment_heal(&w->segments[n], end->index);
+	TRACE(&w->sink, now, TRACE_NETWORK_HEAL, TF_U64("fault", end->index + 1));
+}
+
+static void fault_lasts(struct world *w, size_t index, nstime now)
+{
+	struct world_fault_end *end = &w->fault_ends[index];
+
+	timer_init(&end->timer, fault_end_fire);
+	end->world = w;
+	end->index = index;
+	engine_timer_set(&w->engine, &end->timer, nstime_add(now, w->scenario->faults[index].lasts));
 }
 
 static void fault_apply(struct world *w, size_t index, nstime now)
@@ -135,18 +189,16 @@ static void fault_apply(struct world *w, size_t index, nstime now)
 	const struct scenario_fault *f = &w->scenario->faults[index];
 	struct world_node *wn = &w->nodes[f->node];
 	struct attachment *a = wn->spec->attachments_count ? wn->attachments[f->attachment] : NULL;
-	static const enum impair_fault_kind exact[] = {
-		[FAULT_DROP] = IMPAIR_FAULT_DROP,
-		[FAULT_CORRUPT] = IMPAIR_FAULT_CORRUPT,
-		[FAULT_DUPLICATE] = IMPAIR_FAULT_DUPLICATE,
-	};
 	const char *why = NULL;
 	int r = 0;
 	switch (f->kind) {
 	case FAULT_LINK_DOWN:
 		segment_set_down(a, true, now);
-		w->link_ups[index].attachment = a;
-		engine_timer_set(&w->engine, &w->link_ups[index].timer, nstime_add(now, f->down));
+		fault_lasts(w, index, now);
+		break;
+	case FAULT_PARTITION:
+		partition_begin(w, index, now);
+		fault_lasts(w, index, now);
 		break;
 	case FAULT_SET:
 		TRACE(&wn->sink, now, TRACE_LINK_SET, TF_TEXT("link", a->name));
@@ -168,7 +220,8 @@ static void fault_apply(struct world *w, size_t index, nstime now)
 	case FAULT_DROP:
 	case FAULT_CORRUPT:
 	case FAULT_DUPLICATE:
-		r = segment_fault(a, exact[f->kind], IMPAIR_DIRECTION_OUT | IMPAIR_DIRECTION_IN, f->nth, &f->match);
+	case FAULT_DELAY:
+		r = segment_fault(a, &f->exact);
 		break;
 	}
 	if (r < 0) /* the scenario was checked: only bounds on the number of faults are left */
@@ -211,11 +264,9 @@ static void world_nodes_init(struct world *w)
 {
 	const struct scenario *s = w->scenario;
 	w->nodes = calloc(s->nodes_count ? s->nodes_count : 1, sizeof(*w->nodes));
-	w->link_ups = calloc(s->faults_count ? s->faults_count : 1, sizeof(*w->link_ups));
-	if (!w->nodes || !w->link_ups)
+	w->fault_ends = calloc(s->faults_count ? s->faults_count : 1, sizeof(*w->fault_ends));
+	if (!w->nodes || !w->fault_ends)
 		log_fatal("out of memory for %zu nodes", s->nodes_count);
-	for (size_t n = 0; n < s->faults_count; n++)
-		timer_init(&w->link_ups[n].timer, link_up_fire);
 	for (size_t n = 0; n < s->nodes_count; n++) {
 		struct world_node *wn = &w->nodes[n];
 		wn->world = w;
@@ -292,7 +343,7 @@ void world_fini(struct world *w)
 		free(w->nodes[n].before);
 	}
 	free(w->nodes);
-	free(w->link_ups);
+	free(w->fault_ends);
 	metrics_fini(&w->totals);
 	flows_free(w->flows);
 	breakdown_rules_fini(&w->rules);

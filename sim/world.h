@@ -40,10 +40,11 @@ struct world_node {
 	uint64_t *before; /* BREAKDOWN_NODE_COUNT counters of incarnations that are gone; NULL: none is */
 };
 
-/* The end of a link's outage. */
-struct world_link_up {
+/* The end of a fault that lasts. */
+struct world_fault_end {
 	struct timer timer;
-	struct attachment *attachment;
+	struct world *world;
+	size_t index; /* of the fault */
 };
 
 struct world_options {
@@ -71,8 +72,8 @@ struct world {
 	struct invariants invariants;
 	struct timer fault_timer, end_timer;
 	size_t fault_next;
-	struct world_link_up *link_ups; /* one a fault; those of kind FAULT_LINK_DOWN use it */
-	struct metrics totals;          /* of incarnations that are gone, and what is counted as it happens */
+	struct world_fault_end *fault_ends; /* one a fault; of those that last, it is set */
+	struct metrics totals;              /* of incarnations that are gone, and what is counted as it happens */
 	struct histogram handoff_latency_us;
 	struct breakdown_rules rules;
 	struct flows *flows;  /* NULL: connections are not followed one by one */

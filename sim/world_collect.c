@@ -23,10 +23,10 @@ void world_node_count(struct world_node *wn, struct metrics *m)
 static bool count_links(struct world *w, struct metrics *m)
 {
 	struct impair_counters sum = {0};
-	uint64_t in_flight = 0, dropped = 0;
+	uint64_t in_flight = 0, missed = 0, dropped = 0;
 	char path[METRIC_PATH_MAX];
 	for (size_t n = 0; n < w->scenario->networks_count; n++)
-		segment_count(&w->segments[n], &sum, &in_flight);
+		segment_count(&w->segments[n], &sum, &in_flight, &missed);
 	metrics_set(m, "packets.sent", sum.sent);
 	metrics_set(m, "packets.delivered", sum.delivered);
 	for (unsigned i = 0; i < IMPAIR_DROP_COUNT; i++) {
@@ -39,6 +39,7 @@ static bool count_links(struct world *w, struct metrics *m)
 	metrics_set(m, "packets.corrupted", sum.corrupted);
 	metrics_set(m, "packets.duplicated", sum.duplicated);
 	metrics_set(m, "packets.reordered", sum.reordered);
+	metrics_set(m, "faults.missed", missed);
 	return dropped || sum.corrupted || sum.duplicated || sum.reordered;
 }
 

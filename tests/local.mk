@@ -77,6 +77,7 @@ SHELL_TESTS = \
 	tests/shell/captures.bats \
 	tests/shell/command.bats \
 	tests/shell/docs.bats \
+	tests/shell/faults.bats \
 	tests/shell/layers.bats \
 	tests/shell/results.bats \
 	tests/shell/random.bats \

@@ -3,6 +3,7 @@
 #include "tests/unit/impair_direction.h"
 
 #include "base/err.h"
+#include "lb/frame.h"
 
 #include <stdlib.h>
 
@@ -418,8 +419,10 @@ START_TEST(only_limits_to_what_matches)
 	} cases[] = {
 		{{.kind = IMPAIR_MATCH_COURIER}, false, true},
 		{{.kind = IMPAIR_MATCH_ENCAPSULATED}, false, false},
-		{{.kind = IMPAIR_MATCH_FILTER, .filter = "tcp port 80"}, true, false},
-		{{.kind = IMPAIR_MATCH_FILTER, .filter = "ip host 10.0.0.2"}, true, true},
+		{{.filter = "tcp port 80"}, true, false},
+		{{.filter = "ip host 10.0.0.2"}, true, true},
+		{{.kind = IMPAIR_MATCH_COURIER, .filter = "tcp"}, false, false},
+		{{.kind = IMPAIR_MATCH_COURIER, .filter = "ip"}, false, true},
 		{{.kind = IMPAIR_MATCH_ALL}, true, true},
 	};
 
@@ -508,7 +511,7 @@ START_TEST(match_words_and_bad_filters)
 	ck_assert_int_eq(impair_match_parse(&match, "encapsulated", why, sizeof why), 0);
 	ck_assert_int_eq(match.kind, IMPAIR_MATCH_ENCAPSULATED);
 	ck_assert_int_eq(impair_match_parse(&match, filter, why, sizeof why), 0);
-	ck_assert_int_eq(match.kind, IMPAIR_MATCH_FILTER);
+	ck_assert_int_eq(match.kind, IMPAIR_MATCH_ALL);
 	ck_assert_ptr_eq(match.filter, filter);
 	ck_assert_int_eq(impair_match_parse(&match, "tcp prot 80", why, sizeof why), E_FORMAT);
 	ck_assert_uint_gt(strlen(why), 0);
@@ -516,14 +519,155 @@ START_TEST(match_words_and_bad_filters)
 }
 END_TEST
 
+/* A filter must not depend on what names stand for on this machine, nor ask its network. */
+START_TEST(filters_have_no_names)
+{
+	static const char *const good[] = {
+		"host 10.0.0.1",
+		"ip6 host 2001:db8::1",
+		"net fe80::/64",
+		"ether src aa:bb:cc:dd:ee:ff",
+		"tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
+		"tcp[13:1] & 0x12 == 0x12 and not port 80",
+		"src net 10.0.0.0/8 and (udp or icmp) and len > 100",
+		"ip proto 89",
+	};
+	static const char *const bad[] = {"backend1", "host example.org", "port http", "ip proto ospf",
+					  "dead",     "tcp port 80 fin"};
+	struct impair_match match;
+	char why[256];
+
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		ck_assert_msg(!impair_match_parse(&match, good[i], why, sizeof why), "%s: %s", good[i], why);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		ck_assert_msg(impair_match_parse(&match, bad[i], why, sizeof why) == E_FORMAT, "%s", bad[i]);
+		ck_assert_msg(strstr(why, "is no word of it") != NULL, "%s: %s", bad[i], why);
+	}
+}
+END_TEST
+
+/* TCP by flags and payload, over both versions of IP. */
+START_TEST(tcp_is_by_flags_and_data)
+{
+	static const struct {
+		const char *word;
+		uint8_t flags;
+		bool data;
+	} frames[] = {{"syn", 0x02, false}, {"syn-ack", 0x12, false}, {"ack", 0x10, false},
+		      {"fin", 0x11, false}, {"rst", 0x04, false},     {"data", 0x18, true}};
+	char why[256];
+
+	for (size_t w = 0; w < 6; w++)
+		for (size_t i = 0; i < 12; i++) {
+			uint32_t ip_len = i < 6 ? 20 : 40, headers = 14 + ip_len + 20;
+			uint32_t len = headers + (frames[i % 6].data ? 5 : 0);
+			struct impair_match match;
+			struct impair_predicate p;
+			struct buf *b = frame_make(6, 80, 140, 0);
+
+			if (i >= 6) {
+				store_be16(b->data + 12, 0x86dd);
+				memset(b->data + 14, 0, 60);
+				b->data[14] = 0x60;
+				b->data[20] = 6;
+			}
+			/* Padding behind the packet is no data. */
+			store_be16(b->data + (i < 6 ? 16 : 18), (uint16_t)(len - 14 - (i < 6 ? 0 : 40)));
+			b->data[14 + ip_len + 12] = 0x50;
+			b->data[14 + ip_len + 13] = frames[i % 6].flags;
+			ck_assert_int_eq(impair_match_parse(&match, frames[w].word, why, sizeof why), 0);
+			ck_assert_int_eq(impair_predicate_init(&p, &match, NULL, 0), 0);
+			ck_assert_int_eq(impair_predicate_frame(&p, b->data, b->len), i % 6 == w);
+			for (uint32_t cut = 0; cut < headers; cut++)
+				ck_assert(!impair_predicate_frame(&p, b->data, cut));
+			impair_predicate_fini(&p);
+			buf_free(b);
+		}
+}
+END_TEST
+
+START_TEST(courier_kinds_are_of_its_frames)
+{
+	struct frame_header header = {.kind = FRAME_KIND_HELLO, .from = 1, .to = 2, .boot = 3, .number = 4};
+	struct impair_match match;
+	struct impair_predicate p[2];
+	char why[256];
+	struct buf *b = courier(0);
+
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(impair_match_parse(&match, i ? "courier data" : "courier hello", why, sizeof why), 0);
+		ck_assert_int_eq(impair_predicate_init(&p[i], &match, NULL, 0), 0);
+		ck_assert(!impair_predicate_frame(&p[i], b->data, b->len));
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		header.kind = i ? FRAME_KIND_DATA : FRAME_KIND_HELLO;
+		frame_header_encode(b->data + 42, &header);
+		ck_assert_int_eq(impair_predicate_frame(&p[0], b->data, b->len), !i);
+		ck_assert_int_eq(impair_predicate_frame(&p[1], b->data, b->len), i);
+		ck_assert(!impair_predicate_frame(&p[i], b->data, 42 + FRAME_OVERHEAD - 1));
+	}
+	b->data[36] = 0; /* another port */
+	ck_assert(!impair_predicate_frame(&p[1], b->data, b->len));
+	for (unsigned i = 0; i < 2; i++)
+		impair_predicate_fini(&p[i]);
+	buf_free(b);
+}
+END_TEST
+
+/* A node is known by its link address, or by IP's where a router is between. */
+START_TEST(parties_are_by_either_address)
+{
+	struct mac mac = {{2, 0, 0, 0, 0, 1}};
+	struct addr addresses[2] = {{4, {10, 0, 0, 7}}, {6, {0x20, 1, 0xd, 0xb8}}};
+	const struct impair_party party = {&mac, 1, addresses, 2};
+	struct impair_predicate from, to;
+	struct buf *b = packet(0);
+
+	ck_assert_int_eq(impair_predicate_init(&from, &(struct impair_match){.from = &party}, NULL, 0), 0);
+	ck_assert_int_eq(impair_predicate_init(&to, &(struct impair_match){.to = &party}, NULL, 0), 0);
+	ck_assert(!impair_predicate_frame(&from, b->data, b->len));
+	ck_assert(!impair_predicate_frame(&to, b->data, b->len));
+	memcpy(b->data + 6, mac.bytes, 6);
+	ck_assert(impair_predicate_frame(&from, b->data, b->len));
+	ck_assert(!impair_predicate_frame(&to, b->data, b->len));
+	memcpy(b->data, mac.bytes, 6);
+	ck_assert(impair_predicate_frame(&to, b->data, b->len));
+	memset(b->data, 0, 12);
+	memcpy(b->data + 26, addresses[0].bytes, 4);
+	ck_assert(impair_predicate_frame(&from, b->data, b->len));
+	ck_assert(!impair_predicate_frame(&from, b->data, 33));
+	ck_assert(!impair_predicate_frame(&to, b->data, b->len));
+	memcpy(b->data + 30, addresses[0].bytes, 4);
+	ck_assert(impair_predicate_frame(&to, b->data, b->len));
+	store_be16(b->data + 12, 0x86dd);
+	ck_assert(!impair_predicate_frame(&to, b->data, b->len));
+	memcpy(b->data + 38, addresses[1].bytes, 16);
+	ck_assert(impair_predicate_frame(&to, b->data, b->len));
+	ck_assert(!impair_predicate_frame(&from, b->data, b->len));
+	ck_assert(!impair_predicate_frame(&to, b->data, 13));
+	impair_predicate_fini(&from);
+	impair_predicate_fini(&to);
+	buf_free(b);
+}
+END_TEST
+
+static int fault_add(enum impair_fault_kind kind, unsigned directions, uint64_t nth, enum impair_match_kind match)
+{
+	return impair_faults_add(&faults,
+				 &(struct impair_fault){.kind = kind,
+							.directions = directions,
+							.nth = nth,
+							.delay_ns = kind == IMPAIR_FAULT_DELAY ? 5000 : 0,
+							.match = {.kind = match}},
+				 tunnels, 2);
+}
+
 START_TEST(faults_strike_the_nth_that_matches)
 {
-	struct impair_predicate all = {0}, of_courier = {.kind = IMPAIR_MATCH_COURIER};
-
-	ck_assert_int_eq(impair_faults_add(&faults, IMPAIR_FAULT_DROP, 3, 3, &all), 0);
-	ck_assert_int_eq(impair_faults_add(&faults, IMPAIR_FAULT_DUPLICATE, 3, 2, &of_courier), 0);
-	ck_assert_int_eq(impair_faults_add(&faults, IMPAIR_FAULT_CORRUPT, IMPAIR_DIRECTION_IN, 1, &all), 0);
-	ck_assert_int_eq(impair_faults_add(&faults, IMPAIR_FAULT_DROP, 3, 0, &all), E_INVAL);
+	ck_assert_int_eq(fault_add(IMPAIR_FAULT_DROP, 3, 3, IMPAIR_MATCH_ALL), 0);
+	ck_assert_int_eq(fault_add(IMPAIR_FAULT_DUPLICATE, 3, 2, IMPAIR_MATCH_COURIER), 0);
+	ck_assert_int_eq(fault_add(IMPAIR_FAULT_CORRUPT, IMPAIR_DIRECTION_IN, 1, IMPAIR_MATCH_ALL), 0);
+	ck_assert_int_eq(fault_add(IMPAIR_FAULT_DROP, 3, 0, IMPAIR_MATCH_ALL), E_INVAL);
 	impair_input(&dir, packet(1), 0);
 	impair_input(&dir, courier(2), 0);
 	impair_input(&dir, packet(3), 0);
@@ -537,6 +681,56 @@ START_TEST(faults_strike_the_nth_that_matches)
 	ck_assert_uint_eq(dir.counters.dropped[IMPAIR_DROP_FAULT], 1);
 	ck_assert_uint_eq(dir.counters.corrupted, 0);
 	ck_assert_uint_eq(faults.count, 1);
+}
+END_TEST
+
+/* One packet takes longer, wherever the others are held; those behind it overtake. Its copy is not delayed. */
+START_TEST(faults_delay_one)
+{
+	const struct {
+		struct impairments set;
+		nstime first, second; /* when they come */
+	} cases[] = {
+		{{0}, 5000, 0},
+		{{.delay_ns = 1000}, 6000, 1000},
+		{{.rate_bps = 912000}, NSTIME_MS + 5000, 2 * NSTIME_MS},
+		{{.rate_bps = 912000, .queue = IMPAIR_QUEUE_CODEL, .codel = {NSTIME_MS, NSTIME_S}},
+		 NSTIME_MS + 5000,
+		 2 * NSTIME_MS},
+		{{.delay_ns = 1000, .reorder_ppb = 1000000000}, 5000, 0},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		nstime base = i * NSTIME_S, at;
+
+		set(&cases[i].set);
+		ck_assert_int_eq(fault_add(IMPAIR_FAULT_DELAY, 3, 1, IMPAIR_MATCH_ALL), 0);
+		impair_input(&dir, packet(1), base);
+		impair_input(&dir, packet(2), base);
+		for (unsigned k = 0; k < 2; k++) {
+			int64_t number = take(NSTIME_NEVER, &at);
+
+			ck_assert_uint_eq(at - base, number == 1 ? cases[i].first : cases[i].second);
+		}
+		ck_assert_uint_eq(impair_in_flight(&dir), 0);
+	}
+	nstime at;
+
+	set(&(struct impairments){0});
+	ck_assert_int_eq(fault_add(IMPAIR_FAULT_DELAY, 3, 1, IMPAIR_MATCH_ALL), 0);
+	ck_assert_int_eq(fault_add(IMPAIR_FAULT_DELAY, 3, 1, IMPAIR_MATCH_ALL), 0);
+	ck_assert_int_eq(fault_add(IMPAIR_FAULT_DUPLICATE, 3, 1, IMPAIR_MATCH_ALL), 0);
+	impair_input(&dir, packet(1), 0);
+	ck_assert_int_eq(take(0, NULL), 1);
+	ck_assert_int_eq(take(NSTIME_NEVER, &at), 1);
+	ck_assert_uint_eq(at, 10000);
+	ck_assert_int_eq(impair_faults_add(&faults,
+					   &(struct impair_fault){.kind = IMPAIR_FAULT_DELAY,
+								  .directions = 3,
+								  .nth = 1,
+								  .delay_ns = IMPAIR_DELAY_MAX + 1},
+					   NULL, 0),
+			 E_INVAL);
 }
 END_TEST
 
@@ -620,7 +814,7 @@ START_TEST(values_out_of_range_change_nothing)
 	set(&(struct impairments){.delay_ns = 77});
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		ck_assert_int_eq(impair_set(&dir, &bad[i]), E_INVAL);
-	ck_assert_int_eq(impair_set(&dir, &(struct impairments){.only = {IMPAIR_MATCH_FILTER, "nonsense("}}), E_FORMAT);
+	ck_assert_int_eq(impair_set(&dir, &(struct impairments){.only = {.filter = "nonsense("}}), E_FORMAT);
 	ck_assert_uint_eq(dir.set.delay_ns, 77);
 }
 END_TEST
@@ -657,7 +851,12 @@ int main(void)
 	tcase_add_test(c, ipv6_is_matched_alike);
 	tcase_add_test(c, courier_is_by_port);
 	tcase_add_test(c, match_words_and_bad_filters);
+	tcase_add_test(c, filters_have_no_names);
+	tcase_add_test(c, tcp_is_by_flags_and_data);
+	tcase_add_test(c, courier_kinds_are_of_its_frames);
+	tcase_add_test(c, parties_are_by_either_address);
 	tcase_add_test(c, faults_strike_the_nth_that_matches);
+	tcase_add_test(c, faults_delay_one);
 	tcase_add_test(c, streams_are_independent);
 	tcase_add_test(c, the_digest_sees_time_length_bytes_and_fate);
 	tcase_add_test(c, values_out_of_range_change_nothing);

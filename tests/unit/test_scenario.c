@@ -201,7 +201,7 @@ START_TEST(test_values)
 	ck_assert_uint_eq(s->traffic[0].interval_ns, 5 * NSTIME_MS);
 	ck_assert_uint_eq(s->traffic[0].reply.value, 65536);
 	ck_assert_uint_eq(s->faults[0].kind, FAULT_LINK_DOWN);
-	ck_assert_uint_eq(s->faults[0].down, 2 * NSTIME_S);
+	ck_assert_uint_eq(s->faults[0].lasts, 2 * NSTIME_S);
 	ck_assert_uint_eq(s->captures_count, 2);
 	ck_assert_uint_eq(s->captures[1].attachment, 1);
 	ck_assert_str_eq(s->expects[2].text, "client.resets == 0");
@@ -226,6 +226,26 @@ static void expect_balance(const struct scenario_rule *rules)
 	ck_assert_uint_eq(rules[3].sticky_entries, 1000);
 }
 
+/* The last two faults of everything.yaml: a delay with every condition, and a partition. */
+static void expect_exact(const struct scenario_fault *f)
+{
+	ck_assert_uint_eq(f->kind, FAULT_DELAY);
+	ck_assert_uint_eq(f->exact.kind, IMPAIR_FAULT_DELAY);
+	ck_assert_uint_eq(f->exact.nth, 1);
+	ck_assert_uint_eq(f->exact.delay_ns, 200 * NSTIME_MS);
+	ck_assert_uint_eq(f->exact.directions, IMPAIR_DIRECTION_IN);
+	ck_assert_uint_eq(f->exact.match.kind, IMPAIR_MATCH_DATA);
+	ck_assert_str_eq(f->exact.match.filter, "tcp port 80");
+	ck_assert_uint_eq(f->exact.match.from->addresses_count, 1);
+	expect_address(&f->exact.match.from->addresses[0], "198.51.100.2");
+	ck_assert_uint_eq(f->exact.match.to->macs_count, 2);
+	f++;
+	ck_assert_uint_eq(f->kind, FAULT_PARTITION);
+	ck_assert_uint_eq(f->lasts, 3 * NSTIME_S);
+	ck_assert_uint_eq(f->sides_count[0], 1);
+	ck_assert_uint_eq(f->sides_count[1], 3);
+}
+
 START_TEST(test_everything)
 {
 	struct scenario *s = read_ok("everything.yaml", NULL, 0);
@@ -241,7 +261,7 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(a->out.reorder_ppb, 50000000);
 	ck_assert_uint_eq(a->in.limit_bytes, 65536);
 	ck_assert_uint_eq(a->out.limit_packets, 500);
-	ck_assert_uint_eq(a->in.only.kind, IMPAIR_MATCH_FILTER);
+	ck_assert_uint_eq(a->in.only.kind, IMPAIR_MATCH_ALL);
 	ck_assert_str_eq(a->in.only.filter, "tcp port 80");
 	ck_assert_uint_eq(a->out.only.kind, IMPAIR_MATCH_ALL);
 	ck_assert_uint_eq(server->attachments[0].in.jitter_rho_ppb, 250000000);
@@ -303,8 +323,10 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(s->faults[3].out.rate_bps, 100000000);
 	ck_assert_uint_eq(s->faults[4].in.chain.state.p13_ppb, 20000000);
 	ck_assert_uint_eq(s->faults[4].out.corrupt_ppb, 10000000);
-	ck_assert_uint_eq(s->faults[5].nth, 3);
-	ck_assert_uint_eq(s->faults[5].match.kind, IMPAIR_MATCH_COURIER);
+	ck_assert_uint_eq(s->faults[5].exact.nth, 3);
+	ck_assert_uint_eq(s->faults[5].exact.match.kind, IMPAIR_MATCH_COURIER);
+	ck_assert_uint_eq(s->faults[5].exact.directions, IMPAIR_DIRECTION_IN | IMPAIR_DIRECTION_OUT);
+	expect_exact(&s->faults[8]);
 	ck_assert_uint_eq(s->captures_count, 3);
 	scenario_free(s);
 }

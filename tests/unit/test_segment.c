@@ -239,14 +239,16 @@ END_TEST
 START_TEST(books_count_every_traversal)
 {
 	struct impair_counters sum = {0};
-	uint64_t in_flight = 0;
+	uint64_t in_flight = 0, missed = 0;
 
 	set(1, IMPAIR_DIRECTION_IN, &(struct impairments){.loss_ppb = 1000000000});
 	set(2, IMPAIR_DIRECTION_IN, &(struct impairments){.duplicate_ppb = 1000000000});
 	set(3, IMPAIR_DIRECTION_IN, &(struct impairments){.delay_ns = NSTIME_S});
 	send(0, BROADCAST, 1);
 	run_until(&engine, 10);
-	segment_count(&segment, &sum, &in_flight);
+	ck_assert_int_eq(segment_fault(attached[1], &(struct impair_fault){.directions = 3, .nth = 2}), 0);
+	segment_count(&segment, &sum, &in_flight, &missed);
+	ck_assert_uint_eq(missed, 1);
 	ck_assert_uint_eq(sum.sent, 1 + 1 + 2 + 1);
 	ck_assert_uint_eq(sum.delivered, 1 + 2);
 	ck_assert_uint_eq(sum.dropped[IMPAIR_DROP_LOSS], 1);
@@ -279,13 +281,11 @@ END_TEST
 
 START_TEST(faults_reach_both_directions)
 {
-	struct impair_match all = {0};
-
 	send(0, BROADCAST, 0);
 	send(1, BROADCAST, 0);
 	run();
 	delivered_count = 0;
-	ck_assert_int_eq(segment_fault(attached[0], IMPAIR_FAULT_DROP, 3, 2, &all), 0);
+	ck_assert_int_eq(segment_fault(attached[0], &(struct impair_fault){.directions = 3, .nth = 2}), 0);
 	send(0, 1, 1);
 	run();
 	send(1, 0, 2);
@@ -295,6 +295,42 @@ START_TEST(faults_reach_both_directions)
 	ck_assert_uint_eq(delivered_count, 2);
 	ck_assert_uint_eq(delivered[1].number, 3);
 	ck_assert_uint_eq(attached[0]->in.counters.dropped[IMPAIR_DROP_FAULT], 1);
+}
+END_TEST
+
+/* Neither side hears the other, those on neither hear both, and a second partition holds when the first heals. */
+START_TEST(partitions_part_their_sides)
+{
+	segment_partition(&segment, 7, (const uint8_t[NODES]){1, 2});
+	send(0, BROADCAST, 1);
+	run();
+	ck_assert_uint_eq(delivered_count, NODES - 2);
+	ck_assert_uint_eq(attached[1]->in.counters.dropped[IMPAIR_DROP_PARTITION], 1);
+	send(2, BROADCAST, 2);
+	run();
+	ck_assert_uint_eq(delivered_count, NODES - 2 + NODES - 1);
+	/* By a learned port, in both directions. */
+	send(1, 0, 3);
+	send(0, 2, 4);
+	run();
+	ck_assert_uint_eq(delivered_count, NODES - 2 + NODES - 1 + 1);
+	ck_assert_uint_eq(attached[0]->in.counters.dropped[IMPAIR_DROP_PARTITION], 1);
+	segment_partition(&segment, 8, (const uint8_t[NODES]){2, 1, 1});
+	segment_heal(&segment, 7);
+	segment_heal(&segment, 7);
+	delivered_count = 0;
+	send(1, 0, 5);
+	send(2, 0, 6);
+	send(1, 2, 7);
+	run();
+	ck_assert_uint_eq(delivered_count, 1);
+	segment_heal(&segment, 8);
+	send(1, 0, 8);
+	run();
+	ck_assert_uint_eq(delivered_count, 2);
+	ck_assert(segment_books_check(&segment));
+	/* The fixture ends with one in force. */
+	segment_partition(&segment, 9, (const uint8_t[NODES]){0});
 }
 END_TEST
 
@@ -358,12 +394,18 @@ static void deliver_any(void *node, unsigned port, struct buf *frame, nstime now
  * is left. */
 START_TEST(anything_goes)
 {
+	static struct mac mac = {{2}};
+	static struct addr address = {.family = 4};
+	static const struct impair_party party = {&mac, 1, &address, 1};
 	static const struct impair_match only[] = {
 		{0},
 		{.kind = IMPAIR_MATCH_COURIER},
 		{.kind = IMPAIR_MATCH_ENCAPSULATED},
-		{.kind = IMPAIR_MATCH_FILTER, .filter = "udp or (ip6 and tcp)"},
+		{.filter = "udp or (ip6 and tcp)"},
+		{.kind = IMPAIR_MATCH_DATA, .from = &party},
+		{.kind = IMPAIR_MATCH_COURIER_DATA, .to = &party},
 	};
+	uint8_t sides[NODES];
 	struct random_stream r;
 
 	random_init(&r, 3, "anything");
@@ -388,12 +430,27 @@ START_TEST(anything_goes)
 				.duplicate_ppb = (uint32_t)random_below(&r, 500000000),
 				.reorder_ppb = (uint32_t)random_below(&r, 500000000),
 				.limit_packets = 1 + (uint32_t)random_below(&r, 20),
-				.only = only[random_below(&r, 4)],
+				.only = only[random_below(&r, 6)],
 			};
+			if (v.rate_bps) {
+				v.burst_bytes = random_below(&r, 2) * 2000;
+				v.peak_bps = v.burst_bytes ? random_below(&r, 2) * 2000000000 : 0;
+				v.queue = (enum impair_queue)random_below(&r, 2);
+				v.codel = (struct impair_codel_config){1 + random_below(&r, 1000),
+								       1 + random_below(&r, 1000)};
+			}
 			ck_assert_int_eq(segment_set(a, 1 + (unsigned)random_below(&r, 3), &v), 0);
 			segment_set_down(a, random_below(&r, 8) == 0, engine.now);
-			segment_fault(a, (enum impair_fault_kind)random_below(&r, 3), 3, 1 + random_below(&r, 9),
-				      &only[random_below(&r, 4)]);
+			segment_fault(a, &(struct impair_fault){.kind = (enum impair_fault_kind)random_below(&r, 4),
+								.directions = 3,
+								.nth = 1 + random_below(&r, 9),
+								.delay_ns = random_below(&r, 1000),
+								.match = only[random_below(&r, 6)]});
+			segment_heal(&segment, random_below(&r, 3));
+			for (unsigned i = 0; i < NODES; i++)
+				sides[i] = (uint8_t)random_below(&r, 3);
+			if (random_below(&r, 2))
+				segment_partition(&segment, random_below(&r, 3), sides);
 		}
 		ck_assert(segment_books_check(&segment));
 		run_until(&engine, engine.now + random_below(&r, 300));
@@ -481,6 +538,7 @@ int main(void)
 	tcase_add_test(c, books_count_every_traversal);
 	tcase_add_test(c, down_and_up);
 	tcase_add_test(c, faults_reach_both_directions);
+	tcase_add_test(c, partitions_part_their_sides);
 	tcase_add_test(c, runts_and_giants_are_refused);
 	tcase_add_test(c, a_flood_of_addresses_is_bounded);
 	tcase_add_test(c, ends_with_frames_on_their_way);
