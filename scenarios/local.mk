@@ -19,7 +19,9 @@ SCENARIOS = \
 	scenarios/mixed-families.yaml \
 	scenarios/gilbert.yaml \
 	scenarios/health.yaml \
-	scenarios/wan.yaml
+	scenarios/wan.yaml \
+	scenarios/router.yaml \
+	scenarios/partition.yaml
 
 scenariosdir = $(pkgdatadir)/scenarios
 dist_scenarios_DATA = $(SCENARIOS) scenarios/page-sizes.txt

@@ -58,6 +58,7 @@
 #define IMPAIR_DELAY_MAX       (3600 * NSTIME_S)
 #define IMPAIR_BURST_MIN       1514U /* bytes: a frame, the depth of the bucket of a peak rate too */
 #define IMPAIR_FAULTS_MAX      4096U /* exact faults of one attachment at a time */
+#define IMPAIR_FILTER_MAX      256U  /* bytes of a pcap filter: libpcap's time grows with the cube of them */
 #define IMPAIR_NAME_MAX        160U  /* of an attachment's name, with its NUL */
 
 /* Why a packet was dropped: the keys of packets.dropped_by in result.json. */

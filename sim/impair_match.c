@@ -116,6 +116,10 @@ int impair_match_parse_filter(struct impair_match *m, const char *text, char *wh
 		snprintf(why, why_size, "an empty filter");
 		return E_FORMAT;
 	}
+	if (strlen(text) > IMPAIR_FILTER_MAX) {
+		snprintf(why, why_size, "a filter of more than %u characters", IMPAIR_FILTER_MAX);
+		return E_FORMAT;
+	}
 	if (!filter_is_plain(text, why, why_size))
 		return E_FORMAT;
 	err = filter_compile(text, &program, why, why_size);

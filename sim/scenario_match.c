@@ -24,6 +24,14 @@ static void filter_own(struct parse *p, struct impair_match *match)
 	match->filter = s->filters[s->filters_count++] = parse_copy(match->filter);
 }
 
+/* Compiling takes long filters long. */
+static bool filter_work(struct parse *p, const struct doc *d, const char *text)
+{
+	uint64_t len = strlen(text);
+
+	return len > IMPAIR_FILTER_MAX || parse_work(p, d, len * len);
+}
+
 /* Without services no node speaks as the courier does, and nothing is encapsulated. */
 static void check_kind(struct parse *p, const struct doc *d, enum impair_match_kind kind)
 {
@@ -39,7 +47,7 @@ bool parse_match(struct parse *p, const struct doc *d, struct impair_match *matc
 	char why[WHY_MAX];
 	const char *text;
 
-	if (!parse_text(p, d, &text))
+	if (!parse_text(p, d, &text) || !filter_work(p, d, text))
 		return false;
 	if (impair_match_parse(match, text, why, sizeof(why))) {
 		MISTAKE(p, d,
@@ -99,7 +107,7 @@ static void match_filter(struct parse *p, const struct doc *map, struct impair_m
 	char why[WHY_MAX];
 	const char *text;
 
-	if (!d || !parse_text(p, d, &text))
+	if (!d || !parse_text(p, d, &text) || !filter_work(p, d, text))
 		return;
 	if (impair_match_parse_filter(match, text, why, sizeof(why)))
 		MISTAKE(p, d, "'%s' is not a pcap filter: %s", text, why);

@@ -18,7 +18,7 @@ bool parse_work(struct parse *p, const struct doc *d, uint64_t steps)
 		return true;
 	}
 	if (!p->work_told)
-		MISTAKE(p, d, "too much to resolve in one file: fewer globs and nodes, please");
+		MISTAKE(p, d, "too much to resolve in one file: fewer globs, nodes and long filters, please");
 	p->work_told = true;
 	p->work = 0;
 	return false;

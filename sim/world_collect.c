@@ -39,7 +39,7 @@ static bool count_links(struct world *w, struct metrics *m)
 	metrics_set(m, "packets.corrupted", sum.corrupted);
 	metrics_set(m, "packets.duplicated", sum.duplicated);
 	metrics_set(m, "packets.reordered", sum.reordered);
-	metrics_set(m, "faults.missed", missed);
+	metrics_set(m, "faults.missed", missed + w->scenario->faults_count - w->fault_next);
 	return dropped || sum.corrupted || sum.duplicated || sum.reordered;
 }
 

@@ -65,8 +65,9 @@ events() {
 
 @test "what never comes is counted" {
 	run_faults "{ at: 0 s, duplicate: 1, on: backend2.cluster, match: rst }, \
-		{ at: 0 s, duplicate: 1, on: backend2.cluster, match: encapsulated }"
-	[ "$(metric "$out" faults.missed)" = 1 ]
+		{ at: 0 s, duplicate: 1, on: backend2.cluster, match: encapsulated }, \
+		{ at: 50 s, crash: backend1 }"
+	[ "$(metric "$out" faults.missed)" = 2 ]
 	[ "$(metric "$out" packets.duplicated)" = 1 ]
 }
 

@@ -48,6 +48,8 @@ check_shipped() {
 			"$srcdir/scenarios/many-clients.yaml"
 	fi
 }
+@test "router.yaml" { check_shipped router; }
+@test "partition.yaml" { check_shipped partition; }
 
 @test "every shipped scenario is tested here and has a golden result" {
 	local f name
@@ -84,6 +86,14 @@ check_shipped() {
 			}
 			END { print sum / n; exit bad || n != 9 || sum / n < 1.05 || sum / n > 1.19 }' seed=$seed
 	done
+}
+
+@test "router.yaml: a queue that is not kept short fails it" {
+	run "$BATON" run --out "$BATS_TEST_TMPDIR/router" "$srcdir/scenarios/router.yaml" \
+		--set nodes.gateway.on.access.out.queue=drop-tail
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"✗ requests.first_byte_us.p99"* ]]
+	[ "$(metric "$BATS_TEST_TMPDIR/router" packets.dropped)" = 0 ]
 }
 
 @test "the canary fails: an expectation that does not hold gives exit status 1" {

@@ -11,11 +11,15 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILES_MAX   256
 #define MUTATIONS   3000
 #define MUTANT_NAME "test_scenario_mutant.yaml"
+#define LINES_MAX   1000
+
+#define HOSTILE_SECONDS 5
 
 static char *names[FILES_MAX];
 static int names_count;
@@ -528,6 +532,158 @@ START_TEST(test_mutants)
 }
 END_TEST
 
+/* The lines of a text, by pointers to their beginnings and one to the end. */
+static size_t lines_of(const char *text, size_t len, const char **lines, size_t max)
+{
+	size_t count = 0;
+
+	for (const char *line = text; line < text + len && count < max; count++) {
+		const char *end = memchr(line, '\n', (size_t)(text + len - line));
+
+		lines[count] = line;
+		line = end ? end + 1 : text + len;
+	}
+	lines[count] = text + len;
+	return count;
+}
+
+/* A text again, but for one line: gone, twice, changed with another, or indented by one more. */
+static void lines_mutate(FILE *f, const char *const *lines, size_t count, struct random_stream *r)
+{
+	size_t one = random_below(r, count), other = random_below(r, count);
+	uint64_t what = random_below(r, 4);
+
+	for (size_t i = 0; i < count; i++) {
+		size_t from = what == 2 && i == one ? other : what == 2 && i == other ? one : i;
+
+		if (what == 0 && i == one)
+			continue;
+		if (what == 3 && i == one)
+			fputc(' ', f);
+		for (int times = what == 1 && i == one ? 2 : 1; times; times--)
+			fwrite(lines[from], 1, (size_t)(lines[from + 1] - lines[from]), f);
+	}
+}
+
+/* Every shipped scenario, its lines in disorder: most are still read far, and what is left refers to what is gone. */
+START_TEST(test_mutants_by_line)
+{
+	static const char *lines[LINES_MAX + 1];
+	struct random_stream r;
+
+	random_init(&r, 2, "test_scenario");
+	files_list("../../scenarios");
+	ck_assert_int_gt(names_count, 12);
+	for (int i = 0; i < names_count; i++) {
+		size_t len, count;
+		char *text = file_text(names[i], &len);
+
+		count = lines_of(text, len, lines, LINES_MAX);
+		for (int n = 0; n < MUTATIONS / 2 / names_count; n++) {
+			char *mutant = NULL;
+			size_t mutant_len = 0;
+			FILE *f = open_memstream(&mutant, &mutant_len);
+
+			lines_mutate(f, lines, count, &r);
+			fclose(f);
+			mutant_read(mutant, mutant_len);
+			free(mutant);
+		}
+		free(text);
+	}
+	files_free();
+	unlink(MUTANT_NAME);
+}
+END_TEST
+
+/* Reads as mutant_read does, in no more than a moment of the processor's time; sanitizers and all. */
+static void hostile_read(const char *what, const char *text, size_t len)
+{
+	clock_t before = clock();
+
+	mutant_read(text, len);
+	ck_assert_msg((double)(clock() - before) / CLOCKS_PER_SEC < HOSTILE_SECONDS, "%s takes %f s", what,
+		      (double)(clock() - before) / CLOCKS_PER_SEC);
+}
+
+/* A text of a head and of a line as often as fits, with its number in place of every @. */
+static void hostile_lines(const char *head, const char *line, unsigned count)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	fputs(head, f);
+	for (unsigned i = 1; i <= count && ftell(f) < (long)SCENARIO_FILE_MAX - 1000; i++)
+		for (const char *c = line; *c; c++)
+			if (*c == '@')
+				fprintf(f, "%u", i);
+			else
+				fputc(*c, f);
+	fclose(f);
+	hostile_read(line, text, len);
+	free(text);
+}
+
+/* As many faults, nodes and filters as a file may have, in ways that cost the most to check. */
+START_TEST(test_hostile_faults)
+{
+	static const char head[] =
+		"baton: 1\nstop: 10 s\nnetworks: { a: { subnet: 10.0.0.0/8 } }\n"
+		"nodes: { x: { role: host, on: { a: } }, \"y[1..30000]\": { role: host, on: { a: } }, "
+		"\"z[1..30000]\": { role: host, on: { a: } } }\nfaults:\n";
+
+	hostile_lines(head, "  - { at: 1 s, set: x.a, loss: @ %, delay: @ ms, in: { corrupt: 5 % } }\n", 4096);
+	hostile_lines(head, "  - { at: @ ms, link: x.a, down: @ s }\n", 4096);
+	hostile_lines(head, "  - { at: @ us, crash: x }\n  - { at: @ us, restart: x }\n", 2048);
+	hostile_lines(head, "  - { at: @ us, partition: [[\"y*\"], [\"z*\", y@]], for: 1 s }\n", 4096);
+	hostile_lines(
+		head,
+		"  - { at: @ us, drop: @, on: x.a, match: \"port 1 or port 2 or port 3 or port 4 or port 5 or port 6 "
+		"or port 7 or port 8 or port 9 or port 10 or port 11 or port 12 or port 13 or port 14 or port 15\" }\n",
+		4096);
+	hostile_lines("baton: 1\nnodes:\n", "  n@: { role: hst, on: { x: { los: @ } } }\n", 50000);
+	hostile_lines("baton: 1\n", "a@: &a@ 1\n", 100000);
+	unlink(MUTANT_NAME);
+}
+END_TEST
+
+/* Each level by one space more: as deep as a file can be, and at once too deep. */
+START_TEST(test_hostile_depth)
+{
+	for (unsigned list = 0; list < 2; list++) {
+		char *text = NULL;
+		size_t len = 0;
+		FILE *f = open_memstream(&text, &len);
+
+		for (int i = 0; i < 4000; i++)
+			fprintf(f, "%*s%s\n", i, "", list ? "-" : "a:");
+		fclose(f);
+		hostile_read(list ? "a deep list" : "a deep mapping", text, len);
+		free(text);
+	}
+	unlink(MUTANT_NAME);
+}
+END_TEST
+
+/* 100 MB, most of which is a hole: no more is read than may be there. */
+START_TEST(test_hostile_size)
+{
+	struct scenario_mistakes m;
+	struct scenario *s = NULL;
+	clock_t before = clock();
+
+	mutant_write("baton: 1\n", 9);
+	ck_assert_int_eq(truncate(MUTANT_NAME, 100000000), 0);
+	ck_assert_int_eq(scenario_read(MUTANT_NAME, NULL, 0, &s, &m), E_INVAL);
+	ck_assert_double_lt((double)(clock() - before) / CLOCKS_PER_SEC, HOSTILE_SECONDS);
+	ck_assert_uint_eq(m.count, 1);
+	ck_assert_str_eq(m.list[0].text, "larger than 8388608 bytes");
+	scenario_mistakes_fini(&m);
+	unlink(MUTANT_NAME);
+}
+END_TEST
+
 /* Files that are large or mean to be slow. */
 START_TEST(test_hostile)
 {
@@ -544,13 +700,13 @@ START_TEST(test_hostile)
 			memcpy(text + len, pieces[i], piece);
 			len += piece;
 		}
-		mutant_read(text, len);
+		hostile_read(pieces[i], text, len);
 	}
 	free(text);
 	/* One byte beyond the bound. */
 	text = malloc(SCENARIO_FILE_MAX + 1);
 	memset(text, '#', SCENARIO_FILE_MAX + 1);
-	mutant_read(text, SCENARIO_FILE_MAX + 1);
+	hostile_read("one byte too many", text, SCENARIO_FILE_MAX + 1);
 	free(text);
 	unlink(MUTANT_NAME);
 }
@@ -597,7 +753,11 @@ int main(void)
 	tcase_add_test(files, test_set_mistakes);
 	tcase_set_timeout(garbage, 120);
 	tcase_add_test(garbage, test_mutants);
+	tcase_add_test(garbage, test_mutants_by_line);
 	tcase_add_test(garbage, test_hostile);
+	tcase_add_test(garbage, test_hostile_faults);
+	tcase_add_test(garbage, test_hostile_depth);
+	tcase_add_test(garbage, test_hostile_size);
 	tcase_add_test(garbage, test_mistakes_bounded);
 	suite_add_tcase(suite, files);
 	suite_add_tcase(suite, garbage);
