@@ -188,8 +188,9 @@ static void impair_loss(struct parse *p, struct doc *map, struct impairments *ou
 	} else if (!strcmp(x.piece, "state")) {
 		good = loss_state(p, &x, &chain);
 	} else {
-		x.at = d->text;
-		good = pieces_shares(p, &x, loss, 2, "a share and its correlation, gemodel or state");
+		if (strcmp(x.piece, "random"))
+			x.at = d->text;
+		good = pieces_shares(p, &x, loss, 2, "a share and its correlation, random, gemodel or state");
 	}
 	if (!good)
 		return;
