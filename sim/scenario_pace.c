@@ -144,6 +144,8 @@ static void parse_times(struct parse *p, struct doc *entry, struct scenario_traf
 		MISTAKE(p, duration, "the run stops before this traffic does");
 	if (t->users && t->duration && t->ramp >= t->duration)
 		MISTAKE(p, doc_get(entry, "ramp"), "users that come when the traffic is over");
+	if (t->users && s->stop && nstime_add(t->start, t->ramp) >= s->stop && t->ramp)
+		MISTAKE(p, doc_get(entry, "ramp"), "the run stops before the last of the users comes");
 	if (t->users || !t->requests)
 		return;
 	unsigned __int128 last = (unsigned __int128)(t->requests - 1) * t->interval_ns + t->start;
