@@ -346,6 +346,8 @@ static void client_ready(struct sock_owner *owner, struct sock *k, unsigned read
 	struct client_conn *conn = (struct client_conn *)owner;
 
 	if (ready & SOCK_ERROR) {
+		if ((conn->waits || STAILQ_EMPTY(&conn->queue)) && sock_failure(k) == CLIENT_RESET)
+			conn->client->resets_idle++;
 		conn_broken(conn, sock_failure(k), false, now);
 		return;
 	}
@@ -510,6 +512,11 @@ bool client_connection_next(struct client *c, struct client_connection *out)
 	*out = e->story;
 	free(e);
 	return true;
+}
+
+uint64_t client_resets_idle(const struct client *c)
+{
+	return c->resets_idle;
 }
 
 uint64_t client_connections_opened(const struct client *c)

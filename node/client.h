@@ -129,6 +129,9 @@ bool client_connection_next(struct client *c, struct client_connection *out);
 /* Connections opened so far. */
 uint64_t client_connections_opened(const struct client *c);
 
+/* Connections that were reset so far while no request was under way on them: no outcome tells of these. */
+uint64_t client_resets_idle(const struct client *c);
+
 /* When client_expire has something to do; NSTIME_NEVER: never. */
 nstime client_expiry(const struct client *c);
 void client_expire(struct client *c, nstime now);

@@ -74,7 +74,7 @@ struct client {
 	LIST_HEAD(, client_conn) conns; /* newest first */
 	STAILQ_HEAD(, client_work) ended;
 	bool keep_connections;
-	uint64_t connections_opened;
+	uint64_t connections_opened, resets_idle;
 	STAILQ_HEAD(, client_ended) connections_ended;
 	struct client_groups groups;
 	struct heap timers;

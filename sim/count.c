@@ -90,8 +90,10 @@ static void count_backend(const struct driver_counters *d, const struct migrator
 void count_node(struct node *n, bool client, struct metrics *m)
 {
 	const struct app *app;
-	if (client)
+	if (client) {
 		metrics_add(m, "client.retransmissions", stack_counters(node_stack(n))->retransmissions);
+		metrics_add(m, "client.resets", client_resets_idle(node_client(n)));
+	}
 	for (size_t i = 0; (app = node_app(n, i)); i++) {
 		metrics_add(m, "streams.bytes", app_counters(app)->bytes_in);
 		metrics_add(m, "streams.corrupted", app_counters(app)->corrupted);

@@ -149,7 +149,7 @@ void world_collect(struct world *w, struct metrics *m)
 		count_percentiles(h->name, world_histogram_of(w, h), m);
 	metrics_add(m, "streams.bytes", t->bytes);
 	metrics_add(m, "streams.corrupted", t->corrupted);
-	metrics_set(m, "client.resets", t->failed_by[CLIENT_RESET]);
+	metrics_add(m, "client.resets", t->failed_by[CLIENT_RESET]);
 	world_sweep(w, SIZE_MAX);
 	invariants_judge(w, m, count_links(w, m));
 	breakdown_collect(w, m);

@@ -23,6 +23,7 @@ static struct entry {
 } list[REQUESTS_MAX + 1];
 static size_t count; /* request n is list[n], from 1 on */
 static nstime duration;
+static uint64_t resets;
 static double values[REQUESTS_MAX];
 
 static uint64_t field(const char *line, const char *name)
@@ -97,6 +98,7 @@ static void run_text(const char *rest)
 
 	ck_assert_int_eq(run_scenario(s, &(struct run_options){.out = directory}, &results), 0);
 	duration = metrics_find(&results.metrics, "run.duration_us")->value * NSTIME_US;
+	resets = metrics_find(&results.metrics, "client.resets")->value;
 	run_results_fini(&results);
 	scenario_free(s);
 	memset(list, 0, sizeof(list));
@@ -270,6 +272,18 @@ START_TEST(a_connection_rests)
 }
 END_TEST
 
+/* A reset of a connection that rests fails no request: the next goes over another. It counts all the same. */
+START_TEST(a_reset_at_rest_is_counted)
+{
+	run_text("traffic: [ { from: client, to: \"server:80\", requests: 2, per_connection: 2, idle: 20 s, keepalive: "
+		 "5 s } ]\n"
+		 "faults: [ { at: 2 s, crash: server }, { at: 3 s, restart: server } ]");
+	ck_assert_uint_eq(count_of(COMPLETED), 2);
+	ck_assert_str_ne(list[1].tuple, list[2].tuple);
+	ck_assert_uint_eq(resets, 1);
+}
+END_TEST
+
 static void check_aborts(const char *how, uint64_t sent_least, uint64_t sent_most, uint64_t received_least,
 			 uint64_t received_most)
 {
@@ -414,6 +428,7 @@ int main(void)
 	tcase_add_test(t, open_connections_are_closed_at_the_end);
 	tcase_add_test(t, users_outlive_a_crash);
 	tcase_add_test(t, a_connection_rests);
+	tcase_add_test(t, a_reset_at_rest_is_counted);
 	tcase_add_test(t, a_body_waits_for_100_continue);
 	tcase_add_test(t, http_10_keeps_a_connection_when_asked);
 	tcase_add_test(t, requests_cost_nothing_before_they_come);
