@@ -36,7 +36,7 @@ static void print_help(void)
 	     "                     and list indices, joined by dots; a range's name stands for all its nodes\n"
 	     "  --out DIR          where the files go; out/STEM without it, STEM being FILE's name\n"
 	     "  --csv              also write tables to DIR: nodes.csv, links.csv, rules.csv, flows.csv,\n"
-	     "                     histograms.csv\n"
+	     "                     traffic.csv, histograms.csv\n"
 	     "  --save-blobs       also write each hand-off's blob to DIR/blobs, for `baton blob`\n"
 	     "  --quiet            print failures only\n"
 	     "  --help             this text\n"

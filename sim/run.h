@@ -15,7 +15,7 @@ struct run_options {
 	bool seed_given;
 	uint64_t seed;   /* instead of the file's */
 	bool save_blobs; /* DIR/blobs/FLOW.blob: each hand-off's opened blob */
-	bool csv;        /* DIR/nodes.csv, links.csv, rules.csv, flows.csv, histograms.csv; with `out` */
+	bool csv;        /* DIR/nodes.csv, links.csv, rules.csv, flows.csv, traffic.csv, histograms.csv; with `out` */
 	/* A monotonic clock of the machine, for perf.json alone: sim/ reads none itself. NULL: no time is measured. */
 	nstime (*clock)(void);
 	/* Called every few ten thousand events with what a progress line shows; NULL: never. False stops the run. */

@@ -2,6 +2,7 @@
 #include "sim/traffic.h"
 
 #include "base/log.h"
+#include "sim/csv.h"
 #include "sim/distribution.h"
 #include "sim/world.h"
 
@@ -361,4 +362,27 @@ uint64_t traffic_goodput_bps(const struct traffic_entry *e)
 		return 0;
 	unsigned __int128 bps = (unsigned __int128)e->bytes * 8 * NSTIME_S / (e->ended_last - e->started_first);
 	return bps > UINT64_MAX ? UINT64_MAX : (uint64_t)bps;
+}
+
+int traffic_write(const struct traffic *t, const char *directory)
+{
+	static const char *const columns[] = {"entry",  "name",    "started", "completed",
+					      "failed", "aborted", "bytes",   "goodput_bps"};
+	struct csv c;
+	csv_open(&c, directory, "traffic.csv");
+	csv_texts(&c, columns, sizeof(columns) / sizeof(columns[0]));
+	csv_end(&c);
+	for (size_t n = 0; n < t->count; n++) {
+		const struct traffic_entry *e = &t->entries[n];
+		csv_number(&c, n + 1);
+		csv_text(&c, e->spec->name ? e->spec->name : "");
+		csv_number(&c, e->started);
+		csv_number(&c, e->completed);
+		csv_number(&c, e->failed);
+		csv_number(&c, e->aborted);
+		csv_number(&c, e->bytes);
+		csv_number(&c, traffic_goodput_bps(e));
+		csv_end(&c);
+	}
+	return csv_close(&c);
 }

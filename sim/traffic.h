@@ -62,6 +62,9 @@ void traffic_outcome(struct traffic *t, const struct client_outcome *o);
 /* Whether every request was started and has an outcome. */
 bool traffic_done(const struct traffic *t);
 
+/* Writes DIR/traffic.csv, a line for each entry. 0, or E_IO with errno set. */
+int traffic_write(const struct traffic *t, const char *directory);
+
 /* What an entry's completed requests carried, in bits a second, from its first request's start to its last one's end.
  */
 uint64_t traffic_goodput_bps(const struct traffic_entry *e);

@@ -81,13 +81,22 @@ void world_tables_write(struct world *w)
 		write_failed(w);
 	if (!w->options.csv)
 		return;
-	if (flows_close(w->flows) < 0 || breakdown_write(w, w->options.out) < 0)
+	if (flows_close(w->flows) < 0 || breakdown_write(w, w->options.out) < 0 ||
+	    traffic_write(&w->traffic, w->options.out) < 0)
 		write_failed(w);
 	csv_open(&c, w->options.out, "histograms.csv");
 	csv_texts(&c, (const char *const[]){"histogram", "from", "to", "count"}, 4);
 	csv_end(&c);
 	for (; h->name; h++)
 		histogram_rows(&c, h->name, world_histogram_of(w, h));
+	for (size_t n = 0; n < w->traffic.count; n++) {
+		const struct traffic_entry *e = &w->traffic.entries[n];
+		char name[96];
+		if (!e->latency_us)
+			continue;
+		snprintf(name, sizeof(name), "traffic.%s.latency_us", e->spec->name);
+		histogram_rows(&c, name, e->latency_us);
+	}
 	if (csv_close(&c) < 0)
 		write_failed(w);
 }

@@ -40,7 +40,7 @@ is() {
 
 @test "tables are the same bytes in every run" {
 	local f
-	for f in nodes links rules flows histograms series; do
+	for f in nodes links rules flows traffic histograms series; do
 		cmp tables/$f.csv again/$f.csv
 	done
 }
@@ -55,8 +55,10 @@ is() {
 	[ "$(head -1 tables/histograms.csv)" = "histogram,from,to,count" ]
 }
 
-@test "nodes, links and rules add up to the whole" {
+@test "nodes, links, rules and traffic add up to the whole" {
 	is nodes.csv requests_completed requests.completed
+	is traffic.csv started requests.started
+	is traffic.csv completed requests.completed
 	is nodes.csv handoffs_started handoffs.started
 	is nodes.csv handoffs_completed handoffs.completed
 	is nodes.csv activated migrator.activated
