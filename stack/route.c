@@ -32,13 +32,19 @@ int route_add(struct route_table *t, const struct route *r)
 	memmove(&t->routes[at + 1], &t->routes[at], (t->count - at) * sizeof(*t->routes));
 	t->routes[at] = *r;
 	t->count++;
+	t->last = NULL;
 	return 0;
 }
 
-const struct route *route_find(const struct route_table *t, const struct addr *dst)
+const struct route *route_find(struct route_table *t, const struct addr *dst)
 {
+	if (t->last && addr_equal(&t->last_dst, dst))
+		return t->last;
 	for (size_t i = 0; i < t->count; i++)
-		if (addr_in_prefix(dst, &t->routes[i].prefix, t->routes[i].prefix_len))
-			return &t->routes[i];
+		if (addr_in_prefix(dst, &t->routes[i].prefix, t->routes[i].prefix_len)) {
+			t->last_dst = *dst;
+			t->last = &t->routes[i];
+			return t->last;
+		}
 	return NULL;
 }

@@ -21,6 +21,8 @@ struct route {
 struct route_table {
 	struct route *routes;
 	size_t count, capacity;
+	struct addr last_dst; /* asked for last, and what was found: a packet asks twice, a train of packets again */
+	const struct route *last;
 };
 
 void route_table_fini(struct route_table *t);
@@ -29,6 +31,6 @@ void route_table_fini(struct route_table *t);
 int route_add(struct route_table *t, const struct route *r);
 
 /* The route to dst, or NULL. */
-const struct route *route_find(const struct route_table *t, const struct addr *dst);
+const struct route *route_find(struct route_table *t, const struct addr *dst);
 
 #endif

@@ -259,8 +259,11 @@ START_TEST(routes)
 	struct addr a = addr_v4(0x0a010203);
 	ck_assert_ptr_null(route_find(&t, &a));
 	ck_assert_int_eq(route_add(&t, &r), 0);
+	ck_assert_int_eq(route_find(&t, &a)->netif, 0);
 	r = (struct route){.prefix = addr_v4(0x0a010000), .prefix_len = 16, .netif = 2};
 	ck_assert_int_eq(route_add(&t, &r), 0);
+	ck_assert_int_eq(route_find(&t, &a)->netif, 2); /* what was found last counts no more */
+	ck_assert_int_eq(route_find(&t, &a)->netif, 2);
 	r = (struct route){.prefix = addr_v4(0x0a000000), .prefix_len = 8, .netif = 1};
 	ck_assert_int_eq(route_add(&t, &r), 0);
 	r = (struct route){.prefix = addr_v4(0x0a010203), .prefix_len = 32, .netif = 3};
