@@ -286,6 +286,7 @@ static void sock_listener_close(struct sock *k)
 	tcp_arg(listen, NULL);
 	tcp_close(listen);
 	k->stack->listening_count--;
+	k->stack->exhausted.removals = UINT64_MAX; /* its port is free */
 	sock_free(k);
 }
 

@@ -285,14 +285,17 @@ START_TEST(model)
 }
 END_TEST
 
-/* No port is free: that is found out once, and asked again only when a connection has ended. */
+/* No port is free: that is found out once, and asked again only when a connection or a listener has
+ * ended. */
 START_TEST(exhausted_costs_once)
 {
 	struct wire w;
 	struct sock *last = NULL, *k;
+	struct sock *listener;
 	uint64_t steps;
 	wire_init(&w);
-	wire_add(&w, "client", false);
+	listener = sock_listen(wire_add(&w, "client", false), (struct addr){0}, 40000, NULL);
+	ck_assert_ptr_nonnull(listener);
 	while ((k = sock_connect(w.stacks[0], wire_addr(2), PORT, NULL, 0)))
 		last = k;
 	steps = stack_counters(w.stacks[0])->demux_steps;
@@ -302,6 +305,11 @@ START_TEST(exhausted_costs_once)
 	ck_assert_uint_eq(stack_counters(w.stacks[0])->demux_steps, steps);
 	sock_close(last, 0);
 	ck_assert_ptr_nonnull(sock_connect(w.stacks[0], wire_addr(2), PORT, NULL, 0));
+	ck_assert_ptr_null(sock_connect(w.stacks[0], wire_addr(2), PORT, NULL, 0));
+	sock_close(listener, 0);
+	k = sock_connect(w.stacks[0], wire_addr(2), PORT, NULL, 0);
+	ck_assert_ptr_nonnull(k);
+	ck_assert_uint_eq(sock_tuple(k).local_port, 40000);
 	wire_fini(&w);
 }
 END_TEST
