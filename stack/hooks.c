@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lwip/icmp6.h>
 #include <lwip/inet_chksum.h>
 #include <lwip/ip4.h>
 #include <lwip/ip6.h>
@@ -22,6 +23,7 @@ static bool hook_called[HOOK_COUNT];
 static uint64_t blocks_outstanding;
 
 static struct {
+	void (*icmp6_input)(struct pbuf *, struct netif *);
 	void (*tcp_input)(struct pbuf *, struct netif *);
 	err_t (*tcp_output)(struct tcp_pcb *);
 	void (*tcp_rst)(const struct tcp_pcb *, u32_t, u32_t, const ip_addr_t *, const ip_addr_t *, u16_t, u16_t);
@@ -158,6 +160,17 @@ struct netif *ip6_route(const ip6_addr_t *src, const ip6_addr_t *dst)
 	return stack_route_lwip(stack_current, &a);
 }
 
+void icmp6_input(struct pbuf *p, struct netif *in)
+{
+	hook_called[HOOK_icmp6_input] = true;
+	if (p->len && *(const uint8_t *)p->payload == ICMP6_TYPE_EREQ) {
+		library.icmp6_input(p, in);
+		return;
+	}
+	stack_current->counters.dropped[STACK_DROP_PROTOCOL]++;
+	pbuf_free(p);
+}
+
 err_t netif_loop_output(struct netif *netif, struct pbuf *p)
 {
 	hook_called[HOOK_netif_loop_output] = true;
@@ -282,7 +295,8 @@ int hooks_setup(void)
 	const struct {
 		const char *name;
 		void *place;
-	} behind[] = {{"tcp_input", &library.tcp_input},
+	} behind[] = {{"icmp6_input", &library.icmp6_input},
+		      {"tcp_input", &library.tcp_input},
 		      {"tcp_output", &library.tcp_output},
 		      {"tcp_rst", &library.tcp_rst},
 		      {"tcp_split_unsent_seg", &library.tcp_split_unsent_seg}};

@@ -24,6 +24,7 @@
 	X(mem_free, true, "counted")                                                                                   \
 	X(ip4_route, true, "longest prefix")                                                                           \
 	X(ip6_route, true, "longest prefix")                                                                           \
+	X(icmp6_input, false, "answers echo requests; what else there is belongs to others, also in fragments")        \
 	X(netif_loop_output, true, "the library's own way needs its thread")                                           \
 	X(tcp_input, true, "the defence in front of TCP; what became of the connection")                               \
 	X(tcp_output, true, "counts retransmissions; keeps the queues in order")                                       \

@@ -212,7 +212,10 @@ void stack_timers_note_soon(struct stack *s, struct demux_entry *e);
 /* No tick looks at it any more. */
 void stack_timers_forget(struct stack *s, struct demux_entry *e);
 void stack_timers_fini(struct stack *s);
-void stack_timers_note_fragment(struct stack *s);
+/* A fragment may wait for others, for as long as its family's do. */
+void stack_timers_note_fragment(struct stack *s, bool v6);
+/* A second has passed for fragments that wait for others. */
+void stack_reassembly_tick(void);
 
 /* ---- segment.c ---- */
 /* Looks at a received segment (payload at the TCP header) before lwIP does: blanks MSS and window-scale

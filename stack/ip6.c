@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What of IPv6 is let through to lwIP: plain TCP, UDP and echo requests. Its parser of extension headers, its
- * reassembly and its neighbour discovery never see a packet. */
+/* What of IPv6 is let through to lwIP: plain TCP, UDP and ICMPv6 (of which the icmp6_input hook lets echo requests
+ * pass), and sound fragments of them. Its parser of options and its neighbour discovery never see a packet. */
 #include "stack/internal.h"
 #include "stack/packet.h"
 
@@ -11,6 +11,10 @@
 #define IP6_OPTION_PAD1    0U
 #define IP6_OPTION_REFUSED 0xc0U /* the bits of an option's type that say what a receiver does who does not know it */
 #define IP6_OPTIONS_MAX    8U    /* headers of options in one packet */
+
+#define IP6_FRAGMENT_LEN       8U /* of the header; the first byte says what follows */
+#define IP6_FRAGMENT_AT_OFFSET 2U /* in 8 bytes, and flags below */
+#define IP6_FRAGMENT_MORE      1U
 
 /* An address that no packet has which leaves a node: unspecified, loopback, an IPv4 address in disguise; or none that
  * leaves a link. */
@@ -77,25 +81,36 @@ static bool ip6_options_remove(struct buf *packet)
 	return true;
 }
 
+static bool ip6_protocol_spoken(uint8_t next)
+{
+	return next == IP_PROTO_TCP || next == IP_PROTO_UDP || next == IP6_NEXT_ICMP;
+}
+
+/* Whether a fragment has something in it, of what is spoken, which goes on at a multiple of 8 and ends within a
+ * datagram (RFC 8200 4.5); a fragment that is a whole datagram (RFC 6946) too. lwIP takes them straight behind the
+ * IPv6 header. */
+static bool ip6_fragment_sound(const struct buf *packet)
+{
+	const uint8_t *f = packet->data + IP6_HEADER_LEN;
+	uint32_t text = packet->len - IP6_HEADER_LEN, offset;
+	if (text <= IP6_FRAGMENT_LEN)
+		return false;
+	text -= IP6_FRAGMENT_LEN;
+	offset = packet_u16(f + IP6_FRAGMENT_AT_OFFSET) & ~7U;
+	return ip6_protocol_spoken(f[0]) && offset + text <= UINT16_MAX - IP6_HEADER_LEN &&
+	       !((packet_u16(f + IP6_FRAGMENT_AT_OFFSET) & IP6_FRAGMENT_MORE) && text % 8);
+}
+
 bool stack_ip6_accept(struct buf *packet, enum stack_drop *why)
 {
-	const uint8_t *h;
+	uint8_t next;
 	*why = STACK_DROP_EXTENSION;
 	if (!ip6_options_remove(packet))
 		return false;
-	h = packet->data;
-	switch (h[IP6_AT_NEXT]) {
-	case IP_PROTO_TCP:
-	case IP_PROTO_UDP:
-		return true;
-	case IP6_NEXT_ICMP:
+	next = packet->data[IP6_AT_NEXT];
+	if (next == IP6_NEXT_FRAGMENT)
+		return ip6_fragment_sound(packet);
+	if (next != IP6_NEXT_ROUTING)
 		*why = STACK_DROP_PROTOCOL;
-		return packet->len > IP6_HEADER_LEN && h[IP6_HEADER_LEN] == ICMP6_TYPE_ECHO;
-	case IP6_NEXT_ROUTING:
-	case IP6_NEXT_FRAGMENT:
-		return false;
-	default:
-		*why = STACK_DROP_PROTOCOL;
-		return false;
-	}
+	return ip6_protocol_spoken(next);
 }

@@ -203,9 +203,10 @@ void stack_lwip_input(struct stack *s, struct netif *in, struct buf *packet)
 {
 	struct pbuf_custom *c = (struct pbuf_custom *)(void *)packet->opaque;
 	struct pbuf *p;
-	bool v6 = packet->data[0] >> 4 == 6;
-	if (!v6 && packet_u16(packet->data + IP4_AT_FRAGMENT) & (IP_MF | IP_OFFMASK))
-		stack_timers_note_fragment(s);
+	const uint8_t *h = packet->data;
+	bool v6 = h[0] >> 4 == 6;
+	if (v6 ? h[IP6_AT_NEXT] == IP6_NEXT_FRAGMENT : packet_u16(h + IP4_AT_FRAGMENT) & (IP_MF | IP_OFFMASK))
+		stack_timers_note_fragment(s, v6);
 	c->custom_free_function = netif_pbuf_free;
 	p = pbuf_alloced_custom(PBUF_RAW, (u16_t)packet->len, PBUF_REF, c, packet->data, (u16_t)packet->len);
 	if (v6)

@@ -122,7 +122,7 @@ void stack_free(struct stack *s)
 		memp_free(MEMP_TCP_PCB_LISTEN, listening);
 	}
 	for (; s->reass_ticks; s->reass_ticks--)
-		ip_reass_tmr();
+		stack_reassembly_tick();
 	while (stack_next_closed(s, &t))
 		continue;
 	buf_queue_clear(&s->output);

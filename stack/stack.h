@@ -40,7 +40,7 @@ enum stack_drop {
 	STACK_DROP_DISCOVERY, /* an ARP or neighbour discovery message: malformed, or with an address of ours */
 	STACK_DROP_HEADER,    /* bad IP header or its checksum, or an impossible source */
 	STACK_DROP_PROTOCOL,  /* to us, but neither TCP nor ICMP nor UDP; of ICMPv6, no echo request */
-	STACK_DROP_EXTENSION, /* to us, an IPv6 fragment, or with extension headers that are not understood */
+	STACK_DROP_EXTENSION, /* to us, with IPv6 extension headers that are malformed or not understood */
 	STACK_DROP_NEIGHBOUR, /* next hop did not answer, or a queue to it was full */
 	STACK_DROP_ROUTE,     /* no route, or not ours and not forwarding */
 	STACK_DROP_OPTION,    /* a segment's header or options were malformed beyond repair, or its flags impossible */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include <lwip/ip4_frag.h>
+#include <lwip/ip6_frag.h>
 
 #define TICKS_FIRST     1U /* lwIP takes a tick counter of 0 for "not timing" */
 #define TICKS_FIN_WAIT  (TCP_FIN_WAIT_TIMEOUT / TCP_SLOW_INTERVAL)
@@ -25,6 +26,7 @@
 
 #define REASSEMBLY_INTERVAL NSTIME_S
 #define REASSEMBLY_TICKS    (IP_REASS_MAXAGE + 1U) /* after which no fragment is left */
+#define REASSEMBLY6_TICKS   (IPV6_REASS_MAXAGE + 1U)
 
 struct wheel {
 	uint32_t next; /* no list of an earlier tick has anything; TICK_NEVER: no list has */
@@ -158,9 +160,17 @@ void stack_timers_fini(struct stack *s)
 	s->wheel = NULL;
 }
 
-void stack_timers_note_fragment(struct stack *s)
+void stack_reassembly_tick(void)
 {
-	s->reass_ticks = REASSEMBLY_TICKS;
+	ip_reass_tmr();
+	ip6_reass_tmr();
+}
+
+void stack_timers_note_fragment(struct stack *s, bool v6)
+{
+	unsigned ticks = v6 ? REASSEMBLY6_TICKS : REASSEMBLY_TICKS;
+	if (s->reass_ticks < ticks)
+		s->reass_ticks = ticks;
 	if (s->reass_at == NSTIME_NEVER)
 		s->reass_at = nstime_add(s->now, REASSEMBLY_INTERVAL);
 }
@@ -267,7 +277,7 @@ void stack_expire(struct stack *s, nstime now)
 		return;
 	stack_enter(s, now);
 	if (now >= s->reass_at) {
-		ip_reass_tmr();
+		stack_reassembly_tick();
 		s->reass_at = --s->reass_ticks ? nstime_add(now, REASSEMBLY_INTERVAL) : NSTIME_NEVER;
 	}
 	if (now >= s->fast_at)

@@ -313,15 +313,17 @@ START_TEST(echo)
 }
 END_TEST
 
-/* What must not reach lwIP: fragments, routing headers, options that say "drop me", and the rest of ICMPv6. */
+/* What must not reach lwIP: routing headers, unsound fragments, options that say "drop me", and the rest of ICMPv6. */
 START_TEST(extensions)
 {
 	static const struct {
 		uint8_t next, bytes[16];
 		enum stack_drop why;
 	} cases[] = {
-		{44, {58, 0, 0, 1}, STACK_DROP_EXTENSION},                    /* a fragment */
-		{44, {58, 0, 0, 0}, STACK_DROP_EXTENSION},                    /* a whole one */
+		{44, {59, 0, 0, 0}, STACK_DROP_EXTENSION},                    /* a fragment of what nobody speaks */
+		{44, {60, 0, 0, 0}, STACK_DROP_EXTENSION},                    /* options within a fragment */
+		{44, {58, 0, 0xff, 0xf8}, STACK_DROP_EXTENSION},              /* beyond the largest datagram */
+		{44, {58, 0, 0, 0, 0, 0, 0, 1, 137}, STACK_DROP_PROTOCOL},    /* a redirect in one */
 		{43, {58, 0, 0, 0}, STACK_DROP_EXTENSION},                    /* a routing header */
 		{60, {58, 0, 0x80, 4}, STACK_DROP_EXTENSION},                 /* an option that nobody may pass over */
 		{0, {58, 0, 0xc2, 4}, STACK_DROP_EXTENSION},                  /* a jumbogram */
@@ -346,6 +348,55 @@ START_TEST(extensions)
 		ck_assert_msg(dropped(&w)[cases[i].why] == count[cases[i].why], "case %zu", i);
 		ck_assert_uint_eq(sent_discard(&w), 0);
 	}
+	wire_fini(&w);
+}
+END_TEST
+
+/* A frame with bytes from..to of an echo request of 3000 bytes. */
+static struct buf *fragment(const uint8_t *request, unsigned from, unsigned to, bool more)
+{
+	uint8_t bytes[1500] = {58, 0, (uint8_t)(from >> 8), (uint8_t)(from | more), 0, 0, 0, 7};
+	memcpy(bytes + 8, request + from, to - from);
+	return frame_ip6(1, wire_addr6(9), wire_addr6(1), 44, bytes, 8 + to - from);
+}
+
+/* A datagram in fragments is put together, whatever their order, and answered in fragments; one that stays incomplete
+ * is let go, and the timer with it. What cannot be a fragment is none. */
+START_TEST(fragments)
+{
+	struct addr peer = wire_addr6(9), us = wire_addr6(1);
+	uint8_t request[3000] = {128};
+	uint16_t sum = (uint16_t)~frame_sum(&peer, &us, 58, request, sizeof(request));
+	struct wire w;
+	unsigned bytes = 0, count = 0;
+	struct buf *b;
+	memcpy(request + 2, &sum, 2);
+	single(&w);
+	give(&w, frame_nd(NS, 9, peer, us, us, 0));
+	ck_assert_uint_eq(sent_discard(&w), 1);
+	give(&w, fragment(request, 2400, 3000, false));
+	give(&w, fragment(request, 0, 1200, true));
+	give(&w, fragment(request, 0, 1200, true)); /* twice */
+	ck_assert_uint_eq(sent_discard(&w), 0);
+	give(&w, fragment(request, 1200, 2400, true));
+	for (; (b = sent(&w)); count++) {
+		ck_assert_uint_le(b->len, 1514);
+		ck_assert_uint_eq(b->data[AT_NEXT], 44);
+		ck_assert_uint_eq(b->data[54], 58);
+		bytes += b->len - 62;
+		buf_free(b);
+	}
+	ck_assert_uint_eq(count, 3);
+	ck_assert_uint_eq(bytes, sizeof(request));
+	give(&w, fragment(request, 8, 8, true));    /* nothing in it */
+	give(&w, fragment(request, 0, 1201, true)); /* not a multiple of 8, and more to come */
+	ck_assert_uint_eq(dropped(&w)[STACK_DROP_EXTENSION], 2);
+	give(&w, fragment(request, 0, 1200, true));
+	ck_assert_uint_ne(stack_expiry(w.stacks[0]), NSTIME_NEVER);
+	wire_run(&w, 120 * NSTIME_S);
+	ck_assert_uint_eq(w.frames, 1); /* the time was exceeded */
+	ck_assert_uint_eq(stack_expiry(w.stacks[0]), NSTIME_NEVER);
+	ck_assert_uint_eq(buf_outstanding(), w.bufs);
 	wire_fini(&w);
 }
 END_TEST
@@ -543,6 +594,7 @@ int main(void)
 	tcase_add_test(tc, hostile);
 	tcase_add_test(tc, echo);
 	tcase_add_test(tc, extensions);
+	tcase_add_test(tc, fragments);
 	tcase_add_test(tc, bad_headers);
 	tcase_add_test(tc, connection);
 	tcase_add_test(tc, vip_answers);
