@@ -323,7 +323,7 @@ static bool netif_group_ours(const struct stack_netif *n, const uint8_t *mac)
 /* A frame for us, or for a group of ours, of a type that we speak. */
 static void netif_frame_input(struct stack *s, struct stack_netif *n, struct buf *frame, uint16_t type, nstime now)
 {
-	if (type == ETHERNET_TYPE_ARP || nd_frame(frame)) {
+	if (type == ETHERNET_TYPE_ARP || (type == ETHERNET_TYPE_IP6 && nd_frame(frame))) {
 		bool good = type == ETHERNET_TYPE_ARP ? arp_input(&n->neighbours, frame, netif_ours, n, now)
 						      : nd_input(&n->neighbours, frame, netif_ours, n, now);
 		s->counters.dropped[STACK_DROP_DISCOVERY] += !good;

@@ -287,6 +287,19 @@ START_TEST(hostile)
 }
 END_TEST
 
+/* An IPv4 fragment whose bytes stand where those of a solicitation would is none. */
+START_TEST(not_discovery)
+{
+	const uint8_t text[64] = {[20] = NS};
+	struct wire w;
+	single(&w);
+	give(&w, frame_ip(1, wire_addr(9), wire_addr(1), 17, 0x3a00, text, sizeof(text)));
+	ck_assert_uint_eq(dropped(&w)[STACK_DROP_DISCOVERY], 0);
+	ck_assert_uint_ne(stack_expiry(w.stacks[0]), NSTIME_NEVER); /* it waits for the others */
+	wire_fini(&w);
+}
+END_TEST
+
 /* An echo request is answered, also behind options that may be passed over. */
 START_TEST(echo)
 {
@@ -592,6 +605,7 @@ int main(void)
 	tcase_add_test(tc, answers);
 	tcase_add_test(tc, advertisements);
 	tcase_add_test(tc, hostile);
+	tcase_add_test(tc, not_discovery);
 	tcase_add_test(tc, echo);
 	tcase_add_test(tc, extensions);
 	tcase_add_test(tc, fragments);
