@@ -12,13 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ETHERTYPE_IPV4  0x0800U
-#define ETHERTYPE_IPV6  0x86ddU
-#define IPV4_HEADER_MIN 20U
-#define IPV6_HEADER     40U
-#define PROTOCOL_UDP    17U
-#define PROTOCOL_ICMPV6 58U
-#define ICMPV6_SOLICIT  135U /* neighbour solicitation, and behind it advertisement */
+#define ETHERTYPE_IPV4   0x0800U
+#define ETHERTYPE_IPV6   0x86ddU
+#define IPV4_HEADER_MIN  20U
+#define IPV6_HEADER      40U
+#define PROTOCOL_UDP     17U
+#define PROTOCOL_ICMPV6  58U
+#define ICMPV6_SOLICIT   135U /* neighbour solicitation and advertisement */
+#define ICMPV6_ADVERTISE 136U
 
 int node_cluster_join(struct node *n, const struct node_cluster *cluster, const struct addr_pair *address, int netif)
 {
@@ -150,9 +151,11 @@ static uint8_t frame_family(const struct node *n, unsigned netif, const struct b
 		return 0;
 	if (load_be16(eth + 12) == ETHERTYPE_IPV4)
 		return ip[0] >> 4 == 4 ? 4 : 0;
-	if (load_be16(eth + 12) != ETHERTYPE_IPV6 || frame->len <= ETHERNET_HEADER + IPV6_HEADER || ip[0] >> 4 != 6)
+	if (load_be16(eth + 12) != ETHERTYPE_IPV6 || frame->len < ETHERNET_HEADER + IPV6_HEADER || ip[0] >> 4 != 6)
 		return 0;
-	return ip[6] == PROTOCOL_ICMPV6 && (ip[IPV6_HEADER] & ~1U) == (ICMPV6_SOLICIT & ~1U) ? 0 : 6;
+	if (ip[6] != PROTOCOL_ICMPV6 || frame->len == ETHERNET_HEADER + IPV6_HEADER)
+		return 6;
+	return ip[IPV6_HEADER] == ICMPV6_SOLICIT || ip[IPV6_HEADER] == ICMPV6_ADVERTISE ? 0 : 6;
 }
 
 /* Whether the lengths are sound and the header's checksum is good; cuts Ethernet padding off. */
