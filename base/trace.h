@@ -41,7 +41,7 @@
 	X(CLASSIFIER_CHOOSE, "classifier.choose", "C1.4 C2.1",                                                         \
 	  "the second device was chosen, among how many, by what rule")                                                \
 	X(CLASSIFIER_FLOW, "classifier.flow", "C9.1", "the flow identifier was taken from the connection counter")     \
-	X(CLASSIFIER_ANSWER, "classifier.answer", "", "the classifier answered itself: 400, 404, 503")                 \
+	X(CLASSIFIER_ANSWER, "classifier.answer", "", "the classifier answered itself: a status or TLS alert")         \
 	X(MIGRATE_CALL, "migrate.call", "C2.2", "migrate connection called on the topmost layer, naming the device")   \
 	X(COMPILE_SOCKET, "compile.socket", "C5.2", "socket-layer state compiled")                                     \
 	X(COMPILE_TCP, "compile.tcp", "C5.1 C5.2 C6", "TCP state compiled, ports with it")                             \

@@ -48,6 +48,27 @@ static void print_counters(const struct metrics *m, const char *label, const str
 
 #define PRINT_COUNTERS(m, label, list) print_counters((m), (label), (list), sizeof(list) / sizeof(*(list)))
 
+/* All counters under a prefix that are not zero, by the rest of their names. */
+static void print_all(const struct metrics *m, const char *label, const char *prefix, const char *before)
+{
+	char text[QUANTITY_MAX];
+	bool first = true;
+
+	for (size_t i = 0; i < m->count; i++) {
+		const struct metric *x = &m->list[i];
+
+		if (strncmp(x->path, prefix, strlen(prefix)) || x->kind != METRIC_NUMBER || !x->value)
+			continue;
+		if (first)
+			printf("%-*s", LABEL_WIDTH, label);
+		printf("%s%s %s%s", first ? "" : ", ", quantity_count(text, x->value), before,
+		       x->path + strlen(prefix));
+		first = false;
+	}
+	if (!first)
+		putchar('\n');
+}
+
 static void print_title(const struct scenario *s, uint64_t seed, const struct run_results *r)
 {
 	const struct metric *wall = metrics_find(&r->perf, "wall_seconds");
@@ -99,6 +120,7 @@ static void print_handoffs(const struct metrics *m)
 						{"driver.overflowed", "overflowed", NULL, false}};
 
 	PRINT_COUNTERS(m, "classifier", classifier);
+	print_all(m, "  alerts", "classifier.alerts.", "");
 	PRINT_COUNTERS(m, "hand-offs", handoffs);
 	print_latency(m);
 	PRINT_COUNTERS(m, "courier", courier);
@@ -111,23 +133,9 @@ static void print_packets(const struct metrics *m)
 						 {"packets.delivered", "delivered", NULL, false},
 						 {"packets.dropped", "dropped", NULL, false},
 						 {"packets.in_flight", "in flight", NULL, false}};
-	static const char by[] = "packets.dropped_by.";
-	char text[QUANTITY_MAX];
-	bool first = true;
 
 	PRINT_COUNTERS(m, "packets", packets);
-	for (size_t i = 0; i < m->count; i++) {
-		const struct metric *x = &m->list[i];
-
-		if (strncmp(x->path, by, sizeof(by) - 1) || x->kind != METRIC_NUMBER || !x->value)
-			continue;
-		if (first)
-			printf("%-*s", LABEL_WIDTH, "  dropped");
-		printf("%s%s by %s", first ? "" : ", ", quantity_count(text, x->value), x->path + sizeof(by) - 1);
-		first = false;
-	}
-	if (!first)
-		putchar('\n');
+	print_all(m, "  dropped", "packets.dropped_by.", "by ");
 }
 
 static void print_requests(const struct metrics *m)

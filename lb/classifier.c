@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "lb/census.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -29,7 +30,11 @@ struct classifier_conn {
 	struct tuple tuple;
 	void *user;
 	nstime expiry;
-	struct request request;
+	enum classifier_protocol protocol; /* AUTO: not known yet */
+	union {
+		struct request request; /* HTTP */
+		struct hello hello;     /* TLS */
+	};
 	struct classifier_decision decision;
 	uint16_t excluded[CLASSIFIER_EXCLUDED_MAX];
 	size_t excluded_count;
@@ -40,30 +45,46 @@ struct classifier_conn {
 struct classifier {
 	struct service *services;
 	size_t services_count;
-	uint32_t head_bytes_max, connections_max;
+	uint32_t head_bytes_max, hello_bytes_max, connections_max;
 	nstime read_limit;
 	struct trace_sink *trace;
 	struct policy policy;
-	bool sticky; /* a rule is */
+	bool sticky;           /* a rule is */
+	bool counted;          /* clients are: per_client_max is set */
+	struct census clients; /* if so */
 	struct classifier_counters counters;
 	size_t connections;
 	struct classifier_conn *all, *waiting, *waiting_last;
 };
 
-static const struct answer {
-	uint16_t status;
-	const char *text;
-} answers[CLASSIFIER_ANSWER_COUNT] = {
-#define ANSWER(status, reason)                                                                                         \
+#define ALERT_LEVEL_WARNING 1
+#define ALERT_LEVEL_FATAL   2
+
+/* A record of type alert (RFC 8446 sections 5.1 and 6): all are fatal but close_notify. */
+#define ALERT_RECORD(alert)                                                                                            \
+	(const uint8_t[ALERT_BYTES])                                                                                   \
 	{                                                                                                              \
-		status, "HTTP/1.1 " #status " " reason "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"            \
+		21, 3, 3, 0, 2, (alert) == HELLO_ALERT_CLOSE_NOTIFY ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL, (alert) \
 	}
-	[CLASSIFIER_ANSWER_400] = ANSWER(400, "Bad Request"),
-	[CLASSIFIER_ANSWER_404] = ANSWER(404, "Not Found"),
-	[CLASSIFIER_ANSWER_408] = ANSWER(408, "Request Timeout"),
-	[CLASSIFIER_ANSWER_431] = ANSWER(431, "Request Header Fields Too Large"),
-	[CLASSIFIER_ANSWER_503] = ANSWER(503, "Service Unavailable"),
-#undef ANSWER
+#define ALERT_BYTES 7U
+
+static const struct answer {
+	const char *name;
+	uint16_t number;
+	bool alert;
+	const void *bytes;
+	size_t len;
+} answers[CLASSIFIER_ANSWER_COUNT] = {
+#define STATUS_TEXT(status, phrase) "HTTP/1.1 " #status " " phrase "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+#define STATUS(status, phrase)                                                                                         \
+	[CLASSIFIER_ANSWER_##status] = {#status, status, false, STATUS_TEXT(status, phrase),                           \
+					sizeof(STATUS_TEXT(status, phrase)) - 1},
+#define ALERT(alert, name)                                                                                             \
+	[CLASSIFIER_ANSWER_##alert] = {name, HELLO_ALERT_##alert, true, ALERT_RECORD(HELLO_ALERT_##alert), ALERT_BYTES},
+	CLASSIFIER_STATUS_LIST(STATUS) CLASSIFIER_ALERT_LIST(ALERT)
+#undef STATUS
+#undef STATUS_TEXT
+#undef ALERT
 };
 
 static void *allocate(size_t count, size_t size)
@@ -97,6 +118,7 @@ static void rule_init(struct classifier *c, struct rule *rule, const struct clas
 		.header_value = copy_text(config->match.header_value),
 		.cookie_name = copy_text(config->match.cookie_name),
 		.cookie_value = copy_text(config->match.cookie_value),
+		.server_name = copy_text(config->match.server_name),
 	};
 	rule->key = config->key;
 	rule->key_cookie = copy_text(config->key_cookie);
@@ -121,6 +143,7 @@ static void rule_fini(struct rule *rule)
 	free((char *)rule->match.header_value);
 	free((char *)rule->match.cookie_name);
 	free((char *)rule->match.cookie_value);
+	free((char *)rule->match.server_name);
 	free(rule->key_cookie);
 	policy_group_fini(&rule->group);
 }
@@ -130,9 +153,13 @@ struct classifier *classifier_new(const struct classifier_config *config)
 	struct classifier *c = allocate(1, sizeof *c);
 
 	c->head_bytes_max = config->head_bytes_max;
+	c->hello_bytes_max = config->hello_bytes_max;
 	c->connections_max = config->connections_max ? config->connections_max : CLASSIFIER_CONNECTIONS_DEFAULT;
 	c->read_limit = config->read_limit ? config->read_limit : CLASSIFIER_READ_LIMIT_DEFAULT;
 	c->trace = config->trace;
+	c->counted = config->per_client_max > 0;
+	if (c->counted)
+		census_init(&c->clients, config->seed, c->connections_max, config->per_client_max);
 	hash_key_init(&c->policy.key, config->seed, "balance");
 	c->services_count = config->services_count;
 	c->services = allocate(c->services_count, sizeof *c->services);
@@ -163,6 +190,8 @@ void classifier_free(struct classifier *c)
 		free(c->services[i].name);
 	}
 	free(c->services);
+	if (c->counted)
+		census_fini(&c->clients);
 	policy_fini(&c->policy);
 	free(c);
 }
@@ -197,44 +226,63 @@ static void waiting_remove(struct classifier_conn *conn)
 	conn->waiting = false;
 }
 
+/* Whatever has no protocol (yet) is aborted or, where it may still be HTTP, answered so. */
+static bool speaks_tls(const struct classifier_conn *conn)
+{
+	return conn->protocol == CLASSIFIER_TLS;
+}
+
+static const char *conn_reason(const struct classifier_conn *conn)
+{
+	return speaks_tls(conn) ? hello_reason(&conn->hello) : request_reason(&conn->request);
+}
+
 static struct classifier_decision decide_answer(struct classifier_conn *conn, enum classifier_answer answer, nstime now)
 {
-	bool http = conn->service->protocol == CLASSIFIER_HTTP;
+	bool none = conn->protocol == CLASSIFIER_NONE;
 
 	waiting_remove(conn);
 	conn->owner->counters.answered[answer]++;
 	conn->decision = (struct classifier_decision){
-		.verdict = http ? CLASSIFIER_ANSWER : CLASSIFIER_ABORT,
-		.status = http ? answers[answer].status : 0,
+		.verdict = none ? CLASSIFIER_ABORT : CLASSIFIER_ANSWER,
+		.answer = answer,
 	};
 	TRACE(conn->owner->trace, now, TRACE_CLASSIFIER_ANSWER, TF_TUPLE("tuple", &conn->tuple),
-	      TF_TEXT("service", conn->service->name), TF_U64("status", conn->decision.status),
-	      TF_TEXT("why", request_reason(&conn->request)));
+	      TF_TEXT("service", conn->service->name),
+	      TF_U64(answers[answer].alert ? "alert" : "status", none ? 0 : answers[answer].number),
+	      TF_TEXT("why", conn_reason(conn)));
 	return conn->decision;
 }
 
-/* What the rule's balancing goes by: key_len 0 when the request has no such thing. */
+/* No device can take it. */
+static struct classifier_decision decide_unavailable(struct classifier_conn *conn, nstime now)
+{
+	return decide_answer(conn, speaks_tls(conn) ? CLASSIFIER_ANSWER_INTERNAL_ERROR : CLASSIFIER_ANSWER_503, now);
+}
+
+static void ask_text(struct policy_ask *ask, const char *text)
+{
+	ask->key = text;
+	ask->key_len = strlen(text);
+}
+
+/* What the rule's balancing goes by: key_len 0 when the request or hello has no such thing. */
 static void ask_key(struct policy_ask *ask, const struct rule *rule, const struct classifier_conn *conn)
 {
-	switch (rule->key) {
-	case CLASSIFIER_KEY_CLIENT:
+	if (rule->key == CLASSIFIER_KEY_CLIENT) {
 		ask->key = &conn->tuple.remote;
 		ask->key_len = sizeof conn->tuple.remote;
-		break;
-	case CLASSIFIER_KEY_HOST:
-		ask->key = request_host(&conn->request);
-		ask->key_len = strlen(ask->key);
-		break;
-	case CLASSIFIER_KEY_PATH:
-		ask->key = request_path(&conn->request);
-		ask->key_len = strlen(ask->key);
-		break;
-	case CLASSIFIER_KEY_COOKIE: {
+	} else if (speaks_tls(conn)) {
+		if (rule->key == CLASSIFIER_KEY_SERVER_NAME)
+			ask_text(ask, hello_server_name(&conn->hello));
+	} else if (rule->key == CLASSIFIER_KEY_HOST) {
+		ask_text(ask, request_host(&conn->request));
+	} else if (rule->key == CLASSIFIER_KEY_PATH) {
+		ask_text(ask, request_path(&conn->request));
+	} else if (rule->key == CLASSIFIER_KEY_COOKIE) {
 		struct request_cookie_cursor cursor = {0};
 
 		ask->key = request_cookie_next(&conn->request, rule->key_cookie, &cursor, &ask->key_len);
-		break;
-	}
 	}
 }
 
@@ -249,7 +297,7 @@ static struct classifier_decision decide_device(struct classifier_conn *conn, si
 
 	ask_key(&ask, rule, conn);
 	if (policy_choose(&c->policy, &rule->group, &ask, &device, &candidates))
-		return decide_answer(conn, CLASSIFIER_ANSWER_503, now);
+		return decide_unavailable(conn, now);
 	waiting_remove(conn);
 	policy_connections(&c->policy, device, 1);
 	c->counters.chosen++;
@@ -265,19 +313,44 @@ static struct classifier_decision decide_device(struct classifier_conn *conn, si
 	return conn->decision;
 }
 
+static bool conn_matches(const struct classifier_conn *conn, const struct rule_match *match)
+{
+	if (conn->protocol == CLASSIFIER_NONE)
+		return rule_matches_anything(match);
+	return speaks_tls(conn) ? rule_matches_hello(match, &conn->hello) : rule_matches(match, &conn->request);
+}
+
 /* Claim C1.4: the second device is determined. */
 static struct classifier_decision decide(struct classifier_conn *conn, nstime now)
 {
 	const struct service *service = conn->service;
-	bool http = service->protocol == CLASSIFIER_HTTP;
 
-	for (size_t i = 0; i < service->rules_count; i++) {
-		const struct rule_match *match = &service->rules[i].match;
-
-		if (http ? rule_matches(match, &conn->request) : rule_matches_anything(match))
+	for (size_t i = 0; i < service->rules_count; i++)
+		if (conn_matches(conn, &service->rules[i].match))
 			return decide_device(conn, i, now);
-	}
-	return decide_answer(conn, http ? CLASSIFIER_ANSWER_404 : CLASSIFIER_ANSWER_503, now);
+	if (conn->protocol == CLASSIFIER_NONE)
+		return decide_unavailable(conn, now);
+	return decide_answer(conn, speaks_tls(conn) ? CLASSIFIER_ANSWER_UNRECOGNIZED_NAME : CLASSIFIER_ANSWER_404, now);
+}
+
+/* Now that the connection's protocol is known; AUTO is read as HTTP until it is. */
+static void conn_protocol(struct classifier_conn *conn, enum classifier_protocol protocol)
+{
+	conn->protocol = protocol;
+	if (protocol == CLASSIFIER_TLS)
+		hello_init(&conn->hello, conn->owner->hello_bytes_max);
+	else
+		request_init(&conn->request, conn->owner->head_bytes_max);
+}
+
+static bool has_room(struct classifier *c, const struct tuple *tuple)
+{
+	if (c->connections >= c->connections_max)
+		return false;
+	if (!c->counted || census_add(&c->clients, &tuple->remote))
+		return true;
+	c->counters.refused_client++;
+	return false;
 }
 
 struct classifier_conn *classifier_open(struct classifier *c, size_t service, const struct tuple *tuple, void *user,
@@ -286,7 +359,7 @@ struct classifier_conn *classifier_open(struct classifier *c, size_t service, co
 	struct classifier_conn *conn;
 
 	assert(service < c->services_count);
-	if (c->connections >= c->connections_max) {
+	if (!has_room(c, tuple)) {
 		c->counters.refused++;
 		return NULL;
 	}
@@ -296,7 +369,7 @@ struct classifier_conn *classifier_open(struct classifier *c, size_t service, co
 	conn->tuple = *tuple;
 	conn->user = user;
 	conn->expiry = nstime_add(now, c->read_limit);
-	request_init(&conn->request, c->head_bytes_max);
+	conn_protocol(conn, conn->service->protocol);
 	conn->all_next = c->all;
 	if (c->all)
 		c->all->all_previous = conn;
@@ -310,10 +383,9 @@ struct classifier_conn *classifier_open(struct classifier *c, size_t service, co
 	return conn;
 }
 
-struct classifier_decision classifier_data(struct classifier_conn *conn, const uint8_t *bytes, size_t len, nstime now)
+static struct classifier_decision request_data(struct classifier_conn *conn, const uint8_t *bytes, size_t len,
+					       nstime now)
 {
-	if (conn->decision.verdict != CLASSIFIER_WAIT)
-		return conn->decision;
 	switch (request_input(&conn->request, bytes, len)) {
 	case REQUEST_NEED_MORE:
 		return conn->decision;
@@ -327,18 +399,54 @@ struct classifier_decision classifier_data(struct classifier_conn *conn, const u
 	return decide_answer(conn, CLASSIFIER_ANSWER_400, now);
 }
 
+static enum classifier_answer answer_of_alert(enum hello_alert alert)
+{
+	switch (alert) {
+#define ALERT(alert, name)                                                                                             \
+	case HELLO_ALERT_##alert:                                                                                      \
+		return CLASSIFIER_ANSWER_##alert;
+		CLASSIFIER_ALERT_LIST(ALERT)
+#undef ALERT
+	}
+	return CLASSIFIER_ANSWER_DECODE_ERROR;
+}
+
+static struct classifier_decision hello_data(struct classifier_conn *conn, const uint8_t *bytes, size_t len, nstime now)
+{
+	switch (hello_input(&conn->hello, bytes, len)) {
+	case HELLO_NEED_MORE:
+		return conn->decision;
+	case HELLO_COMPLETE:
+		return decide(conn, now);
+	case HELLO_TOO_LARGE:
+		return decide_answer(conn, CLASSIFIER_ANSWER_HANDSHAKE_FAILURE, now);
+	case HELLO_BAD:
+		break;
+	}
+	return decide_answer(conn, answer_of_alert(hello_alert(&conn->hello)), now);
+}
+
+struct classifier_decision classifier_data(struct classifier_conn *conn, const uint8_t *bytes, size_t len, nstime now)
+{
+	if (conn->decision.verdict != CLASSIFIER_WAIT || len == 0)
+		return conn->decision;
+	if (conn->protocol == CLASSIFIER_AUTO)
+		conn_protocol(conn, hello_begins(bytes[0]) ? CLASSIFIER_TLS : CLASSIFIER_HTTP);
+	return speaks_tls(conn) ? hello_data(conn, bytes, len, now) : request_data(conn, bytes, len, now);
+}
+
 struct classifier_decision classifier_eof(struct classifier_conn *conn, nstime now)
 {
 	if (conn->decision.verdict != CLASSIFIER_WAIT)
 		return conn->decision;
-	return decide_answer(conn, CLASSIFIER_ANSWER_400, now);
+	return decide_answer(conn, speaks_tls(conn) ? CLASSIFIER_ANSWER_DECODE_ERROR : CLASSIFIER_ANSWER_400, now);
 }
 
 struct classifier_decision classifier_give_up(struct classifier_conn *conn, nstime now)
 {
 	assert(conn->decision.verdict == CLASSIFIER_DEVICE);
 	policy_connections(&conn->owner->policy, conn->decision.device, -1);
-	return decide_answer(conn, CLASSIFIER_ANSWER_503, now);
+	return decide_unavailable(conn, now);
 }
 
 struct classifier_decision classifier_choose_again(struct classifier_conn *conn, nstime now)
@@ -365,7 +473,12 @@ void classifier_close(struct classifier_conn *conn, bool handed_off)
 	if (conn->all_next)
 		conn->all_next->all_previous = conn->all_previous;
 	c->connections--;
-	request_fini(&conn->request);
+	if (c->counted)
+		census_remove(&c->clients, &conn->tuple.remote);
+	if (speaks_tls(conn))
+		hello_fini(&conn->hello);
+	else
+		request_fini(&conn->request);
 	free(conn);
 }
 
@@ -381,7 +494,7 @@ struct classifier_conn *classifier_expire(struct classifier *c, nstime now)
 	if (!conn || conn->expiry > now)
 		return NULL;
 	c->counters.timeouts++;
-	decide_answer(conn, CLASSIFIER_ANSWER_408, now);
+	decide_answer(conn, speaks_tls(conn) ? CLASSIFIER_ANSWER_CLOSE_NOTIFY : CLASSIFIER_ANSWER_408, now);
 	return conn;
 }
 
@@ -410,12 +523,20 @@ void classifier_backend_load(struct classifier *c, uint16_t device, uint32_t con
 	policy_load(&c->policy, device, connections);
 }
 
-const char *classifier_answer_text(uint16_t status)
+const void *classifier_answer_bytes(enum classifier_answer answer, size_t *len)
 {
-	for (size_t i = 0; i < CLASSIFIER_ANSWER_COUNT; i++)
-		if (answers[i].status == status)
-			return answers[i].text;
-	return NULL;
+	*len = answers[answer].len;
+	return answers[answer].bytes;
+}
+
+const char *classifier_answer_name(enum classifier_answer answer)
+{
+	return answers[answer].name;
+}
+
+bool classifier_answer_is_alert(enum classifier_answer answer)
+{
+	return answers[answer].alert;
 }
 
 const struct classifier_counters *classifier_counters(const struct classifier *c)

@@ -21,6 +21,10 @@ int courier_new(struct courier **c, const struct courier_config *config)
 	if (!n)
 		return E_NOMEM;
 	n->config = *config;
+	if (!n->config.queue_bytes_max)
+		n->config.queue_bytes_max = COURIER_QUEUE_BYTES_MAX;
+	if (!n->config.inbox_bytes_max)
+		n->config.inbox_bytes_max = COURIER_INBOX_PEER_MAX;
 	if (!n->config.rto_floor)
 		n->config.rto_floor = COURIER_RTO_FLOOR;
 	if (!n->config.give_up)

@@ -29,7 +29,7 @@
  *
  * Order. Control messages go ahead of blobs and small blobs ahead of larger ones, but nobody waits for ever: what is
  * passed over has a turn after COURIER_CONTROL_TURNS or COURIER_SMALL_TURNS pieces. Blobs cannot take all the room
- * either: not the last of the receiver's inbox, and control messages do not count for COURIER_QUEUE_BYTES_MAX.
+ * either: not the last of the receiver's inbox, and control messages do not count for queue_bytes_max.
  *
  * Memory is bounded on both sides by the constants below. A receiver allots a message's whole length at its first piece
  * or refuses the frame unacknowledged; what was begun can therefore always be finished, so that a full receiver makes
@@ -52,8 +52,8 @@
 #define COURIER_MESSAGE_MAX       FRAME_MESSAGE_MAX   /* bytes of a message */
 #define COURIER_PEERS_MAX         256U                /* peers of a courier */
 #define COURIER_SPAN              1024U               /* message ids in flight or queued for a peer */
-#define COURIER_QUEUE_BYTES_MAX   (16U * 1024 * 1024) /* bytes in flight or queued for a peer */
-#define COURIER_INBOX_PEER_MAX    (8U * 1024 * 1024)  /* bytes reassembled or not yet taken from a peer */
+#define COURIER_QUEUE_BYTES_MAX   (16U * 1024 * 1024) /* default of queue_bytes_max */
+#define COURIER_INBOX_PEER_MAX    (8U * 1024 * 1024)  /* default of inbox_bytes_max */
 #define COURIER_INBOX_MAX         (64U * 1024 * 1024) /* the same from all peers */
 #define COURIER_MTU_MIN           512U                /* bytes of the smallest allowed mtu */
 #define COURIER_MTU_MAX           9000U               /* and of the largest */
@@ -89,6 +89,8 @@ struct courier_config {
 	uint32_t mtu;     /* bytes of the largest frame: path MTU less IP and UDP headers */
 	nstime rto_floor; /* 0: COURIER_RTO_FLOOR */
 	nstime give_up;   /* a message not wholly acknowledged so long after courier_send fails; 0: COURIER_GIVE_UP */
+	uint32_t queue_bytes_max; /* in flight or queued for a peer; 0: COURIER_QUEUE_BYTES_MAX */
+	uint32_t inbox_bytes_max; /* reassembled or not yet taken from a peer; 0: COURIER_INBOX_PEER_MAX */
 	struct trace_sink *trace; /* borrowed; may be NULL */
 };
 
@@ -122,6 +124,7 @@ struct courier_counters {
 	uint64_t messages_sent;              /* accepted by courier_send */
 	uint64_t messages_delivered;         /* wholly acknowledged by the peer */
 	uint64_t messages_failed;            /* given up, or the peer restarted */
+	uint64_t messages_refused;           /* not accepted by courier_send for want of room */
 	uint64_t messages_received;          /* wholly reassembled */
 	uint64_t restarts;                   /* new boots of a peer with which a session was confirmed */
 };
@@ -164,7 +167,7 @@ int courier_peer_add(struct courier *c, uint16_t device);
 void courier_start(struct courier *c, nstime now);
 
 /* Queues a message for the peer `to`; the bytes are copied. 0 and its id (unique within this courier); E_NOENT (no such
- * peer), E_TOOBIG (longer than COURIER_MESSAGE_MAX), E_FULL (COURIER_SPAN or COURIER_QUEUE_BYTES_MAX), or E_NOMEM.
+ * peer), E_TOOBIG (longer than COURIER_MESSAGE_MAX), E_FULL (COURIER_SPAN or queue_bytes_max), or E_NOMEM.
  * Exactly one of MESSAGE_DELIVERED and MESSAGE_FAILED follows. */
 int courier_send(struct courier *c, uint16_t to, uint8_t type, const void *bytes, size_t len, nstime now,
 		 uint64_t *message_id);

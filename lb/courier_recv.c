@@ -69,7 +69,7 @@ static int inbound_new(struct courier *c, struct courier_peer *p, const struct f
 	uint32_t part = d->total > COURIER_CONTROL_MAX ? COURIER_INBOX_CONTROL : 0;
 	struct courier_inbound *m;
 
-	if (p->inbox_bytes + size > inbox_room(COURIER_INBOX_PEER_MAX, part) ||
+	if (p->inbox_bytes + size > inbox_room(c->config.inbox_bytes_max, part) ||
 	    c->inbox_bytes + size > inbox_room(COURIER_INBOX_MAX, part))
 		return E_FULL;
 	m = malloc(size);

@@ -174,8 +174,10 @@ int courier_send(struct courier *c, uint16_t to, uint8_t type, const void *bytes
 	oldest = TAILQ_FIRST(&p->outbox);
 	/* Control messages, which COURIER_SPAN bounds, are not shut out by blobs. */
 	if (p->queued == COURIER_SPAN || (oldest && p->id_next - oldest->id >= COURIER_SPAN) ||
-	    (len > COURIER_CONTROL_MAX && p->queue_bytes + len > COURIER_QUEUE_BYTES_MAX))
+	    (len > COURIER_CONTROL_MAX && p->queue_bytes + len > c->config.queue_bytes_max)) {
+		c->counters.messages_refused++;
 		return E_FULL;
+	}
 	m = outbound_new(c, p, type, bytes, (uint32_t)len);
 	if (!m)
 		return E_NOMEM;

@@ -58,6 +58,7 @@ struct handoff_counters {
 	uint64_t timeouts;
 	uint64_t held, held_overflow;          /* packets of frozen connections; those dropped for lack of room */
 	uint64_t held_lost;                    /* dropped with a connection that FAILED */
+	uint64_t forgotten;                    /* tombstones that made room before their time */
 	uint64_t bounced, unbounceable;        /* packets; the latter for lack of an address, dropped */
 	uint64_t malformed, unexpected, stale; /* messages ignored: they do not decode, wrong sender, no such
 						  hand-off */

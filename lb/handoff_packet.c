@@ -140,8 +140,10 @@ void handoff_tombstone_add(struct handoff *h, const struct tuple *t, uint32_t fl
 	uint32_t slot;
 
 	handoff_tombstone_remove(h, t);
-	if (h->ring_len == h->config.tombstones_max)
+	if (h->ring_len == h->config.tombstones_max) {
+		h->counters.forgotten += h->tombstones[h->ring_head].used;
 		ring_shift(h);
+	}
 	slot = (h->ring_head + h->ring_len++) % h->config.tombstones_max;
 	h->tombstones[slot] = (struct tombstone){
 		.tuple = *t,

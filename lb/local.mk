@@ -3,6 +3,8 @@ liblb_a_SOURCES = \
 	lb/blob.c \
 	lb/blob.h \
 	lb/blob_walk.c \
+	lb/census.c \
+	lb/census.h \
 	lb/classifier.c \
 	lb/classifier.h \
 	lb/courier.c \
@@ -34,6 +36,8 @@ liblb_a_SOURCES = \
 	lb/health.h \
 	lb/health_judge.c \
 	lb/health_reporter.c \
+	lb/hello.c \
+	lb/hello.h \
 	lb/index.c \
 	lb/index.h \
 	lb/maglev.c \

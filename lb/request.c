@@ -113,54 +113,74 @@ static void host_keep(struct request *r, size_t offset, size_t len)
 	copy[len] = '\0';
 }
 
-/* A URL as target (RFC 9112 section 3.2.2): its authority goes before the Host field. */
-static enum request_result target_split_url(struct request *r)
+/* The host of a Host field (RFC 9110 section 7.2: a host, and a port if need be), as its length; -1 when it is none. */
+static long host_length(const char *field)
 {
-	const char *target = (const char *)r->text.data;
-	size_t path = 0, len, host;
+	bool bracket = *field == '[';
+	size_t len = bracket ? strspn(field + 1, "0123456789abcdefABCDEF:.") + 1
+			     : strspn(field,
+				      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~%!$&'()*+;=");
+	const char *rest;
+
+	if (bracket && field[len++] != ']')
+		return -1;
+	rest = field + len;
+	if (*rest == ':')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	return *rest ? -1 : (long)len;
+}
+
+/* A URL as target (RFC 9112 section 3.2.2): http, and the host that the Host field names too. The bytes travel as they
+ * are, so that a server which looks at the one must not see another than is seen here. */
+static enum request_result target_split_url(struct request *r, const char *field, size_t field_len)
+{
+	const char *target = (const char *)r->text.data, *host;
 	struct http_parser_url url;
+	size_t len;
 
 	http_parser_url_init(&url);
 	if (http_parser_parse_url(target, strlen(target), 0, &url) || !(url.field_set & (1U << UF_HOST)))
 		return request_bad(r, "a target that is neither a path nor a URL");
-	if (url.field_set & (1U << UF_PATH))
-		path = url.field_data[UF_PATH].off;
-	host = url.field_data[UF_HOST].off;
+	if (url.field_set & (1U << UF_USERINFO) || url.field_data[UF_SCHEMA].len != 4 ||
+	    strncasecmp(target, "http", 4) != 0)
+		return request_bad(r, "a target of another scheme than http, or with a user");
+	host = target + url.field_data[UF_HOST].off;
 	len = url.field_data[UF_HOST].len;
-	if (target[host - 1] == '[') {
+	if (host[-1] == '[') {
 		host--;
 		len += 2;
 	}
-	host_keep(r, host, len);
-	r->path = path ? (char *)r->text.data + path : NULL;
+	if (field && (len != field_len || strncasecmp(host, field, len) != 0))
+		return request_bad(r, "a target with another host than the Host field");
+	host_keep(r, (size_t)(host - target), len);
+	if (url.field_set & (1U << UF_PATH))
+		r->path = (char *)r->text.data + url.field_data[UF_PATH].off;
 	return REQUEST_COMPLETE;
-}
-
-static void target_split_path(struct request *r)
-{
-	size_t cursor = 0, len = 0, offset = 0;
-	const char *host = request_header_next(r, "host", &cursor);
-
-	if (host) {
-		offset = (size_t)(host - (const char *)r->text.data);
-		if (*host == '[')
-			len = strcspn(host, "]");
-		len += strcspn(host + len, ":");
-	}
-	host_keep(r, offset, len);
-	r->path = (char *)r->text.data;
 }
 
 /* Finds path and host. */
 static enum request_result target_split(struct request *r)
 {
-	const char *target = (const char *)r->text.data;
+	const char *target = (const char *)r->text.data, *field;
+	size_t cursor = 0;
+	long len = 0;
+	bool rooted = target[0] == '/' || (strcmp(target, "*") == 0 && r->parser.method == HTTP_OPTIONS);
 
+	for (const char *c = target; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return request_bad(r, "a target that is not printable ASCII");
 	r->fields_end = r->text.len;
-	if (target[0] == '/' || (strcmp(target, "*") == 0 && r->parser.method == HTTP_OPTIONS))
-		target_split_path(r);
-	else if (target_split_url(r) != REQUEST_COMPLETE)
+	field = request_header_next(r, "host", &cursor);
+	if (field)
+		len = host_length(field);
+	if (len < 0)
+		return request_bad(r, "a Host field that is no host and port");
+	if (!rooted && target_split_url(r, field, (size_t)len) != REQUEST_COMPLETE)
 		return REQUEST_BAD;
+	if (rooted) {
+		host_keep(r, field ? (size_t)(field - (const char *)r->text.data) : 0, (size_t)len);
+		r->path = (char *)r->text.data;
+	}
 	if (r->path)
 		r->path[strcspn(r->path, "?#")] = '\0';
 	return REQUEST_COMPLETE;
@@ -176,6 +196,8 @@ static enum request_result head_check(struct request *r)
 		return request_bad(r, "not HTTP/1.x");
 	if (p->method == HTTP_CONNECT)
 		return request_bad(r, "CONNECT");
+	if (p->method == HTTP_SOURCE)
+		return request_bad(r, "SOURCE, which is ICE and not HTTP");
 	if (r->hosts > 1 || (r->hosts == 0 && p->http_minor >= 1))
 		return request_bad(r, "not exactly one Host field");
 	if (r->encodings > 1 || (r->encodings == 1 && !(p->flags & F_CHUNKED)))
@@ -238,12 +260,16 @@ static size_t head_scan(struct request *r, const uint8_t *bytes, size_t len, boo
 		} else if ((r->last == '\r') != (byte == '\n')) {
 			request_bad(r, "a line that does not end in CR LF");
 		} else if (byte == '\n') {
+			if (!r->line_seen && r->line_bytes > 0 && r->spaces != 2)
+				request_bad(r, "a request line that is not three words");
 			*end = r->line_seen && r->line_bytes == 0;
 			r->line_seen = r->line_seen || r->line_bytes > 0;
 			r->line_bytes = 0;
 		} else if (byte != '\r') {
 			if (r->line_bytes == 0 && (byte == ' ' || byte == '\t'))
 				request_bad(r, "a line that begins with white space");
+			if (!r->line_seen && byte == ' ' && r->spaces < UINT8_MAX)
+				r->spaces++;
 			r->line_bytes++;
 		}
 		r->last = byte;

@@ -5,8 +5,10 @@
  * acceptable HTTP, or is too large. Nothing behind the head is looked at, nothing is percent-decoded or normalised:
  * rules compare what the client wrote. It refuses what two parsers could read differently (RFC 9112 section 11.2): both
  * Content-Length and Transfer-Encoding, several or conflicting lengths, a Transfer-Encoding that does not end in
- * chunked or comes with HTTP/1.0, NUL, bare CR, bare LF, folded lines, spaces in field names, no or several Host fields
- * in HTTP/1.1, and CONNECT. It knows no rules and sends nothing. Caller: lb/classifier.h. */
+ * chunked or comes with HTTP/1.0, NUL, bare CR, bare LF, folded lines, spaces in field names, a request line that is
+ * not three words with one space between them, a target that is not printable ASCII, no or several Host fields in
+ * HTTP/1.1, a Host field that is no host and port, a target that names another host or scheme, and CONNECT. It knows no
+ * rules and sends nothing. Caller: lb/classifier.h. */
 #ifndef BATON_LB_REQUEST_H
 #define BATON_LB_REQUEST_H
 
@@ -39,6 +41,7 @@ struct request {
 	uint8_t part;             /* what http-parser delivered last */
 	uint8_t last;             /* the byte before, for line ends */
 	bool line_seen;           /* a line that was not empty was seen */
+	uint8_t spaces;           /* in the request line, saturating */
 	uint8_t hosts, encodings; /* fields of these names, saturating */
 	const char *reason;
 	size_t fields_end; /* behind the last field; the host stands there */

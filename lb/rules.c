@@ -71,6 +71,8 @@ bool rule_matches(const struct rule_match *rule, const struct request *request)
 {
 	const char *host = request_host(request), *path = request_path(request);
 
+	if (rule->server_name)
+		return false;
 	if (rule->method && strcmp(rule->method, request_method(request)) != 0)
 		return false;
 	if (rule->host && !glob_match_nocase(rule->host, host, strlen(host)))
@@ -82,7 +84,21 @@ bool rule_matches(const struct rule_match *rule, const struct request *request)
 	return !rule->cookie_name || cookie_matches(rule, request);
 }
 
+static bool names_of_request(const struct rule_match *rule)
+{
+	return rule->method || rule->host || rule->path || rule->header_name || rule->cookie_name;
+}
+
+bool rule_matches_hello(const struct rule_match *rule, const struct hello *hello)
+{
+	const char *name = hello_server_name(hello);
+
+	if (names_of_request(rule))
+		return false;
+	return !rule->server_name || (*name && glob_match_nocase(rule->server_name, name, strlen(name)));
+}
+
 bool rule_matches_anything(const struct rule_match *rule)
 {
-	return !rule->method && !rule->host && !rule->path && !rule->header_name && !rule->cookie_name;
+	return !names_of_request(rule) && !rule->server_name;
 }

@@ -7,27 +7,31 @@
 #include <stdlib.h>
 
 static const struct app_class *const app_classes[] = {
-	[APP_TYPE_HTTP] = &app_http_class,
-	[APP_TYPE_ECHO] = &app_echo_class,
-	[APP_TYPE_SINK] = &app_sink_class,
+	[APP_TYPE_HTTP] = &app_http_class, [APP_TYPE_ECHO] = &app_echo_class, [APP_TYPE_SINK] = &app_sink_class,
+	[APP_TYPE_TLS] = &app_tls_class,   [APP_TYPE_AUTO] = &app_auto_class,
 };
 
-static void app_conn_new(struct app *a, struct sock *k, nstime now)
+static struct app_conn *app_conn_new(struct app *a, struct sock *k, const struct app_class *class)
 {
-	struct app_conn *conn = calloc(1, a->class->conn_bytes);
+	struct app_conn *conn = calloc(1, class->conn_bytes);
 
 	if (!conn)
 		log_fatal("out of memory: application connection");
-	conn->owner.ready = a->class->ready;
+	conn->owner.ready = class->ready;
 	conn->app = a;
+	conn->class = class;
 	LIST_INSERT_HEAD(&a->conns, conn, link);
 	a->connections++;
-	a->counters.connections++;
 	sock_set_user(k, &conn->owner);
 	sock_nodelay(k, true); /* what is sent is a whole reply, or as much of it as fits */
-	if (a->class->open)
-		a->class->open(conn);
-	/* What arrived before it was accepted, or with it by infuse, is not told again. */
+	if (class->open)
+		class->open(conn);
+	return conn;
+}
+
+/* What arrived before it was accepted, or with it by infuse, is not told again. */
+static void app_conn_begin(struct app_conn *conn, struct sock *k, nstime now)
+{
 	conn->owner.ready(&conn->owner, k, SOCK_READABLE | SOCK_WRITABLE | (sock_error(k) ? SOCK_ERROR : 0), now);
 }
 
@@ -37,8 +41,10 @@ static void app_listener_ready(struct sock_owner *owner, struct sock *k, unsigne
 	struct sock *accepted;
 
 	(void)ready;
-	while ((accepted = sock_accept(k)))
-		app_conn_new(a, accepted, now);
+	while ((accepted = sock_accept(k))) {
+		a->counters.connections++;
+		app_conn_begin(app_conn_new(a, accepted, a->class), accepted, now);
+	}
 }
 
 struct app *app_new(enum app_type type, struct stack *stack, struct addr address, uint16_t port, uint64_t seed)
@@ -61,11 +67,19 @@ struct app *app_new(enum app_type type, struct stack *stack, struct addr address
 
 static void app_conn_free(struct app_conn *conn)
 {
-	if (conn->app->class->fini)
-		conn->app->class->fini(conn);
+	if (conn->class->fini)
+		conn->class->fini(conn);
 	LIST_REMOVE(conn, link);
 	conn->app->connections--;
 	free(conn);
+}
+
+void app_conn_become(struct app_conn *conn, struct sock *k, const struct app_class *class, nstime now)
+{
+	struct app *a = conn->app;
+
+	app_conn_free(conn);
+	app_conn_begin(app_conn_new(a, k, class), k, now);
 }
 
 void app_conn_close(struct app_conn *conn, struct sock *k, nstime now)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The applications that listen on a node: an HTTP server, an echo server and a sink.
+/* The applications that listen on a node: an HTTP server, one that looks like TLS, an echo server and a sink.
  *
  * They run on stack/socket.h alone and cannot tell an accepted connection from an infused one. node/node.c pulls
  * sock_next_ready() and gives each socket to its owner (struct sock_owner, below). Memory is bounded per connection; a
@@ -14,6 +14,9 @@
  *             Baton-Chunked: 1       reply in chunks
  *             Baton-Body: KEY        16 hex digits: the request's body is this stream; verified, 400 when it is not
  *   response  Baton-Key: KEY         16 hex digits: the stream that the reply's body is
+ * TLS: TLS framing with seeded content and no cryptography (node/tls.h). A client that is not ours is refused by an
+ * alert.
+ * Auto: HTTP or TLS, as each connection begins.
  * Echo: returns every byte, then ends its side when the peer does.
  * Sink: reads to the end. A stream that begins with SINK_MAGIC is a preamble (magic, 8 bytes key, 8 bytes length of the
  * rest, network byte order) and a seeded body, which is verified; one that is wrong is reset. */
@@ -37,11 +40,11 @@ struct sock_owner {
 	void (*ready)(struct sock_owner *owner, struct sock *k, unsigned ready, nstime now);
 };
 
-enum app_type { APP_TYPE_HTTP, APP_TYPE_ECHO, APP_TYPE_SINK };
+enum app_type { APP_TYPE_HTTP, APP_TYPE_ECHO, APP_TYPE_SINK, APP_TYPE_TLS, APP_TYPE_AUTO };
 
 struct app_counters {
 	uint64_t connections; /* accepted */
-	uint64_t requests;    /* HTTP: replies begun with 200; echo, sink: streams read to their end */
+	uint64_t requests;    /* HTTP, TLS: replies begun (with 200); echo, sink: streams read to their end */
 	uint64_t bytes_in;    /* of bodies and streams */
 	uint64_t bytes_out;
 	uint64_t corrupted; /* bodies or streams that were not what they said */

@@ -209,7 +209,7 @@ static void reply_start(struct http_conn *conn)
 		return;
 	conn->sender.key = key;
 	conn->sender.total = conn->reply_bytes;
-	conn->sender.chunked = chunked;
+	conn->sender.framing = chunked ? SENDER_CHUNKED : SENDER_PLAIN;
 }
 
 static void reply_bad(struct http_conn *conn)

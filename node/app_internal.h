@@ -12,6 +12,7 @@
 struct app_conn {
 	struct sock_owner owner;
 	struct app *app;
+	const struct app_class *class;
 	LIST_ENTRY(app_conn) link;
 };
 
@@ -23,7 +24,7 @@ struct app_class {
 	void (*fini)(struct app_conn *conn); /* frees what the connection holds beyond itself; may be NULL */
 };
 
-extern const struct app_class app_http_class, app_echo_class, app_sink_class;
+extern const struct app_class app_http_class, app_echo_class, app_sink_class, app_tls_class, app_auto_class;
 
 struct app {
 	struct sock_owner owner; /* of the listener */
@@ -34,6 +35,9 @@ struct app {
 	uint64_t connections;
 	LIST_HEAD(, app_conn) conns;
 };
+
+/* Gives the connection, of which nothing was read, to another class; `conn` is gone. */
+void app_conn_become(struct app_conn *conn, struct sock *k, const struct app_class *class, nstime now);
 
 /* Closes (or aborts) the socket and frees the connection. */
 void app_conn_close(struct app_conn *conn, struct sock *k, nstime now);

@@ -15,13 +15,14 @@ static const char *const failure_texts[CLIENT_FAILURE_COUNT] = {
 	[CLIENT_COMPLETED] = "done",      [CLIENT_RESET] = "reset",         [CLIENT_TIMEOUT] = "timeout",
 	[CLIENT_REFUSED] = "refused",     [CLIENT_NO_SOCKET] = "no-socket", [CLIENT_SHORT] = "short",
 	[CLIENT_CORRUPTED] = "corrupted", [CLIENT_MALFORMED] = "malformed", [CLIENT_BAD_STATUS] = "bad-status",
-	[CLIENT_CRASHED] = "crashed",     [CLIENT_ABORTED] = "aborted",
+	[CLIENT_CRASHED] = "crashed",     [CLIENT_ABORTED] = "aborted",     [CLIENT_ALERT] = "alert",
 };
 
 static const char *const kind_texts[] = {
 	[CLIENT_HTTP] = "http",
 	[CLIENT_ECHO] = "echo",
 	[CLIENT_BULK] = "bulk",
+	[CLIENT_TLS] = "tls",
 };
 
 struct client *client_new(struct stack *stack, uint64_t seed, struct trace_sink *trace)
@@ -44,6 +45,7 @@ struct client *client_new(struct stack *stack, uint64_t seed, struct trace_sink 
 static void work_free(struct client_work *w)
 {
 	vec_fini(&w->head);
+	free(w->server_name);
 	free(w);
 }
 
@@ -57,6 +59,8 @@ static void conn_free(struct client_conn *conn)
 	}
 	client_groups_remove(&conn->client->groups, conn);
 	heap_remove(&conn->client->timers, &conn->timer);
+	heap_remove(&conn->client->timers, &conn->resume);
+	client_tls_end(conn);
 	LIST_REMOVE(conn, link);
 	free(conn);
 }
@@ -91,13 +95,15 @@ static void work_end(struct client_conn *conn, enum client_failure failure, nsti
 
 	STAILQ_REMOVE_HEAD(&conn->queue, next);
 	STAILQ_INSERT_TAIL(&c->ended, w, next);
+	if (conn->sending == w)
+		conn->sending = NULL;
+	conn->begun -= w->begun;
 	vec_fini(&w->head);
 	heap_remove(&c->timers, &conn->timer);
 	conn->rests_since = now;
 	c->pending--;
 	o->failure = failure;
 	o->reason = failure_texts[failure];
-	o->bytes_sent = conn->sender.offset;
 	o->ended = now;
 	conn->story.requests++;
 	conn->story.bytes_sent += o->bytes_sent;
@@ -125,21 +131,30 @@ static uint64_t work_key(const struct client_conn *conn, const struct client_wor
 	return body_key(conn->client->seed, name, sizeof name);
 }
 
-static void work_begin(struct client_conn *conn, struct client_work *w, nstime now)
+/* Begins the next piece of work, unless all are begun or the pipeline is full. */
+static void work_begin(struct client_conn *conn, nstime now)
 {
 	struct tuple tuple = sock_tuple(conn->sock);
+	struct client_work *w = STAILQ_FIRST(&conn->queue);
 
-	conn->sent = conn->replied = conn->continued = false;
+	while (w && w->begun)
+		w = STAILQ_NEXT(w, next);
+	if (!w || conn->begun == conn->pipeline)
+		return;
+	conn->begun++;
+	conn->sending = w;
+	conn->continued = false;
+	w->begun = true;
+	w->sent = false;
+	w->head.len = w->composed;
+	w->outcome.bytes_sent = 0;
 	w->body_key = work_key(conn, w);
-	conn->sender = (struct sender){0};
 	if (conn->kind == CLIENT_HTTP)
 		client_http_begin(conn, w);
+	else if (conn->kind == CLIENT_TLS)
+		client_tls_begin(conn, w);
 	else
 		client_stream_begin(conn, w);
-	conn->sender.head = w->head.data;
-	conn->sender.head_bytes = w->head.len;
-	conn->sender.key = w->body_key;
-	conn->sender.total = w->body_bytes;
 	if (w->abort.kind == CLIENT_ABORT_AFTER)
 		heap_set(&conn->client->timers, &conn->timer, nstime_add(now, w->abort.at));
 	TRACE(conn->client->trace, now, TRACE_REQUEST_START, TF_U64("request", w->outcome.request),
@@ -176,8 +191,11 @@ static void story_end(struct client_conn *conn, nstime now)
 	STAILQ_INSERT_TAIL(&conn->client->connections_ended, e, next);
 }
 
+/* What was begun on the socket and is not ended begins anew on the next. */
 static void conn_disconnect(struct client_conn *conn, bool abort, nstime now)
 {
+	struct client_work *w;
+
 	if (!conn->sock)
 		return;
 	if (abort)
@@ -187,7 +205,13 @@ static void conn_disconnect(struct client_conn *conn, bool abort, nstime now)
 	story_end(conn, now);
 	conn->sock = NULL;
 	conn->connected = conn->shut = false;
+	client_tls_end(conn);
+	heap_remove(&conn->client->timers, &conn->resume);
 	conn->client->connections--;
+	STAILQ_FOREACH (w, &conn->queue, next)
+		w->begun = false;
+	conn->begun = 0;
+	conn->sending = NULL;
 }
 
 /* Whether the connection has to rest before the work; then the timer is set. */
@@ -217,7 +241,6 @@ static bool conn_begin(struct client_conn *conn, nstime now)
 		if (!conn->sock) {
 			conn->sock = sock_connect(conn->client->stack, conn->address, conn->port, &conn->owner, now);
 			if (!conn->sock) {
-				conn->sender = (struct sender){0};
 				work_end(conn, CLIENT_NO_SOCKET, now);
 				continue;
 			}
@@ -228,7 +251,10 @@ static bool conn_begin(struct client_conn *conn, nstime now)
 			conn->client->connections++;
 			story_begin(conn, now);
 		}
-		work_begin(conn, w, now);
+		if (conn->kind == CLIENT_HTTP)
+			client_http_expect(conn);
+		if (!w->begun)
+			work_begin(conn, now);
 		return conn->connected;
 	}
 	if (conn->group == 0) {
@@ -247,20 +273,44 @@ static void sender_limit(struct client_conn *conn, const struct client_work *w)
 	conn->sender.stop = waits ? 0 : w->abort.at;
 }
 
-/* Sends what fits for the first work. False when the socket says it is over. */
-static bool conn_send(struct client_conn *conn, const struct client_work *w, nstime now)
+/* The message that is being sent is all queued. */
+static int conn_sent(struct client_conn *conn, nstime now)
 {
-	int err;
+	struct client_work *w = conn->sending;
 
-	if (conn->sent)
-		return true;
-	sender_limit(conn, w);
-	err = sender_run(&conn->sender, conn->sock);
-	if (!err) {
-		conn->sent = true;
-		conn->shut = w->half_close || conn->kind != CLIENT_HTTP;
-		if (conn->shut)
-			err = sock_shutdown_write(conn->sock, now);
+	w->sent = true;
+	conn->sending = NULL;
+	conn->shut = w->half_close || conn->kind == CLIENT_ECHO || conn->kind == CLIENT_BULK;
+	return conn->shut ? sock_shutdown_write(conn->sock, now) : 0;
+}
+
+/* Sends what fits for the work that is begun, and begins more as the pipeline has room. False when the socket says it
+ * is over. */
+static bool conn_send(struct client_conn *conn, nstime now)
+{
+	int err = 0;
+
+	while (!err && !timer_is_set(&conn->resume)) {
+		bool piece;
+
+		if (!conn->sending)
+			work_begin(conn, now);
+		if (!conn->sending)
+			break;
+		sender_limit(conn, conn->sending);
+		conn->sender.piece_bytes = conn->piece_bytes;
+		err = sender_run(&conn->sender, conn->sock);
+		conn->sending->outcome.bytes_sent = conn->sender.offset;
+		piece = conn->sender.piece_left == 0;
+		if (!err)
+			err = conn_sent(conn, now);
+		if (!piece)
+			continue;
+		sock_flush(conn->sock, now);
+		if (err == E_AGAIN)
+			err = 0;
+		if (!err && conn->pause)
+			heap_set(&conn->client->timers, &conn->resume, nstime_add(now, conn->pause));
 	}
 	sock_flush(conn->sock, now);
 	return !err || err == E_AGAIN;
@@ -297,10 +347,10 @@ static void work_abort(struct client_conn *conn, nstime now)
 }
 
 /* Whether it has come so far that it is to be given up. */
-static bool abort_due(const struct client_conn *conn, const struct client_work *w)
+static bool abort_due(const struct client_work *w)
 {
 	if (w->abort.kind == CLIENT_ABORT_SENT)
-		return w->abort.at < w->body_bytes && conn->sender.offset == w->abort.at;
+		return w->abort.at < w->body_bytes && w->outcome.bytes_sent == w->abort.at;
 	return w->abort.kind == CLIENT_ABORT_RECEIVED && w->outcome.bytes_received >= w->abort.at;
 }
 
@@ -312,24 +362,26 @@ static bool conn_work(struct client_conn *conn, unsigned ready, nstime now)
 	bool keep_alive = false, was_shut = conn->shut, continued = conn->continued;
 	enum client_progress progress;
 
-	if (!conn_send(conn, w, now)) {
+	if (!conn_send(conn, now)) {
 		conn_broken(conn, CLIENT_RESET, true, now);
 		return false;
 	}
 	if (conn->kind == CLIENT_HTTP)
 		progress = client_http_read(conn, w, now, &failure, &keep_alive);
+	else if (conn->kind == CLIENT_TLS)
+		progress = client_tls_read(conn, w, now, &failure, &keep_alive);
 	else
 		progress = client_stream_read(conn, w, now, &failure);
 	if (progress == CLIENT_GOES_ON && conn->kind == CLIENT_BULK && was_shut && (ready & SOCK_DRAINED))
 		progress = CLIENT_DONE;
-	if (progress == CLIENT_GOES_ON && abort_due(conn, w)) {
+	if (progress == CLIENT_GOES_ON && abort_due(w)) {
 		work_abort(conn, now);
 		return false;
 	}
-	if (progress == CLIENT_GOES_ON)
-		return conn->continued != continued;
-	/* A reply that is whole, though not 200, leaves a connection that is in order. */
-	if (progress == CLIENT_FAILED && !(failure == CLIENT_BAD_STATUS && conn->sent)) {
+	if (progress == CLIENT_GOES_ON || progress == CLIENT_SENDS)
+		return progress == CLIENT_SENDS || conn->continued != continued;
+	/* A reply that is whole, though not the one hoped for, leaves a connection that is in order. */
+	if (progress == CLIENT_FAILED && !((failure == CLIENT_BAD_STATUS || failure == CLIENT_ALERT) && w->sent)) {
 		conn_broken(conn, failure, true, now);
 		return false;
 	}
@@ -377,6 +429,15 @@ static void conn_fire(struct timer *t, nstime now)
 			;
 }
 
+/* The pause between two pieces is over. */
+static void conn_resume(struct timer *t, nstime now)
+{
+	struct client_conn *conn = (struct client_conn *)((char *)t - offsetof(struct client_conn, resume));
+
+	while (!conn->waits && !STAILQ_EMPTY(&conn->queue) && conn_work(conn, 0, now))
+		;
+}
+
 nstime client_expiry(const struct client *c)
 {
 	const struct timer *t = heap_peek(&c->timers);
@@ -394,6 +455,12 @@ void client_expire(struct client *c, nstime now)
 	}
 }
 
+/* Whether it shares its connection with others. */
+static bool is_grouped(const struct client_spec *spec)
+{
+	return (spec->kind == CLIENT_HTTP || spec->kind == CLIENT_TLS) && spec->group;
+}
+
 static struct client_conn *conn_new(struct client *c, const struct client_spec *spec)
 {
 	struct client_conn *conn = calloc(1, sizeof *conn);
@@ -407,7 +474,11 @@ static struct client_conn *conn_new(struct client *c, const struct client_spec *
 	conn->port = spec->port;
 	conn->kind = spec->kind;
 	conn->keepalive_ms = spec->keepalive_ms;
-	conn->group = spec->kind == CLIENT_HTTP ? spec->group : 0;
+	conn->pipeline = spec->pipeline ? spec->pipeline : 1;
+	conn->piece_bytes = spec->piece_bytes;
+	conn->pause = spec->pause;
+	timer_init(&conn->resume, conn_resume);
+	conn->group = is_grouped(spec) ? spec->group : 0;
 	STAILQ_INIT(&conn->queue);
 	LIST_INSERT_HEAD(&c->conns, conn, link);
 	client_groups_add(&c->groups, conn);
@@ -419,7 +490,7 @@ static struct client_conn *conn_for(struct client *c, const struct client_spec *
 {
 	struct client_conn *conn = NULL;
 
-	if (spec->kind == CLIENT_HTTP && spec->group)
+	if (is_grouped(spec))
 		conn = client_groups_find(&c->groups, spec->group);
 	return conn ? conn : conn_new(c, spec);
 }
@@ -433,14 +504,16 @@ uint64_t client_start(struct client *c, const struct client_spec *spec, nstime n
 
 	if (!w)
 		log_fatal("out of memory: client work");
-	w->last = spec->kind != CLIENT_HTTP || spec->group == 0 || spec->group_last;
+	w->last = !is_grouped(spec) || spec->group_last;
 	w->body_bytes = spec->body_bytes;
 	w->abort = spec->abort;
-	w->idle = spec->kind == CLIENT_HTTP ? spec->idle : 0;
-	if (spec->kind == CLIENT_HTTP && !client_http_compose(c, w, spec)) {
+	w->idle = is_grouped(spec) ? spec->idle : 0;
+	if ((spec->kind == CLIENT_HTTP && !client_http_compose(c, w, spec)) ||
+	    (spec->kind == CLIENT_TLS && !client_tls_compose(w, spec))) {
 		work_free(w);
 		return 0;
 	}
+	w->composed = w->head.len;
 	request = ++c->last_request;
 	c->pending++;
 	w->outcome = (struct client_outcome){
@@ -455,7 +528,7 @@ uint64_t client_start(struct client *c, const struct client_spec *spec, nstime n
 		client_groups_remove(&c->groups, conn);
 	idle = STAILQ_EMPTY(&conn->queue);
 	STAILQ_INSERT_TAIL(&conn->queue, w, next);
-	if (idle && conn_begin(conn, now))
+	if (idle ? conn_begin(conn, now) : conn->pipeline > 1 && conn->connected && !conn->waits)
 		while (conn_work(conn, 0, now))
 			;
 	return request;
@@ -479,10 +552,8 @@ void client_crash(struct client *c, nstime now)
 	struct client_conn *conn;
 
 	LIST_FOREACH (conn, &c->conns, link)
-		while (!STAILQ_EMPTY(&conn->queue)) {
+		while (!STAILQ_EMPTY(&conn->queue))
 			work_end(conn, CLIENT_CRASHED, now);
-			conn->sender = (struct sender){0}; /* the others sent nothing */
-		}
 }
 
 bool client_outcome_next(struct client *c, struct client_outcome *out)

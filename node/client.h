@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The applications that connect: HTTP, echo and bulk clients of one node, behind one interface.
+/* The applications that connect: HTTP, TLS, echo and bulk clients of one node, behind one interface.
  *
  * client_start() begins one piece of work; what became of it is pulled with client_outcome_next(). Every byte received
- * is verified. HTTP: see node/app.h for the header fields; 1xx answers are skipped. Echo: sends a seeded body,
- * half-closes, expects it back and then the end. Bulk: sends a preamble and a seeded body to a sink and closes; done
- * when all is acknowledged. There is no time limit but the one of an abort that was asked for: a connection that fails
- * is reported, one that hangs stays pending. Callers: node/, sim/traffic. */
+ * is verified. HTTP: see node/app.h for the header fields; 1xx answers are skipped. TLS: node/tls.h. Echo: sends a
+ * seeded body, half-closes, expects it back and then the end. Bulk: sends a preamble and a seeded body to a sink and
+ * closes; done when all is acknowledged. There is no time limit but the one of an abort that was asked for: a
+ * connection that fails is reported, one that hangs stays pending. Requests that were pipelined on a connection that
+ * ended are sent again over another, but for the first, which failed. Callers: node/, sim/traffic. */
 #ifndef BATON_NODE_CLIENT_H
 #define BATON_NODE_CLIENT_H
 
@@ -16,9 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLIENT_HEAD_BYTES_MAX 65536U /* of a request's head */
+#define CLIENT_HEAD_BYTES_MAX  65536U /* of a request's head */
+#define CLIENT_SERVER_NAME_MAX 255U
 
-enum client_kind { CLIENT_HTTP, CLIENT_ECHO, CLIENT_BULK };
+enum client_kind { CLIENT_HTTP, CLIENT_ECHO, CLIENT_BULK, CLIENT_TLS };
 
 /* How a piece of work is given up on purpose. What is over before it comes to that is not. */
 enum client_abort_kind {
@@ -40,22 +42,31 @@ struct client_spec {
 	uint64_t tag; /* the caller's; comes back with the outcome */
 	struct addr address;
 	uint16_t port;
-	uint64_t body_bytes;   /* HTTP: of the request's body; echo, bulk: of the stream */
+	uint64_t body_bytes;   /* HTTP, TLS: of the request's body; echo, bulk: of the stream */
 	uint32_t keepalive_ms; /* of a new connection: idle time and interval of TCP keepalive probes; 0: off */
+	uint64_t piece_bytes; /* of a new connection: written at a time, each piece in segments of its own; 0: what fits
+			       */
+	nstime pause;         /* between the pieces */
 	struct client_abort abort;
+	/* HTTP and TLS: */
+	uint64_t reply_bytes; /* 0: the server's default */
+	uint64_t group;       /* requests with the same group share a connection, one after the other; 0: its own */
+	nstime idle;          /* rest of the connection before this request; its time begins behind that */
+	bool group_last;      /* closes the group's connection behind this one; without it, it stays open */
+	/* TLS only: */
+	const char *server_name; /* NULL: the hello has none */
+	uint32_t hello_records;  /* that the hello is cut into; 0: one */
+	uint32_t hello_bytes;    /* that the hello is padded to, at most TLS_HELLO_BYTES_MAX; 0: not padded */
 	/* HTTP only: */
 	const char *method, *host, *path; /* NULL: "GET" ("POST" with a body), the address, "/" */
 	const char *const *headers;       /* "Name: value" */
 	size_t headers_count;
-	uint64_t reply_bytes; /* 0: the server's default */
 	bool http_10;         /* the request is of HTTP/1.0 */
 	bool chunked;         /* request body in chunks */
 	bool expect_continue; /* sends the body when the server says so (100-continue) */
 	bool reply_chunked;   /* asks for a reply in chunks */
 	bool half_close;      /* ends the sending side behind the request; the connection serves no other request */
-	uint64_t group;       /* requests with the same group share a connection, one after the other; 0: its own */
-	nstime idle;          /* rest of the connection before this request; its time begins behind that */
-	bool group_last;      /* closes the group's connection behind this one; without it, it stays open */
+	uint32_t pipeline;    /* of a new connection: requests sent before their replies are there, at most; 0: 1 */
 };
 
 enum client_failure {
@@ -70,6 +81,7 @@ enum client_failure {
 	CLIENT_BAD_STATUS, /* the reply's status is not 200 */
 	CLIENT_CRASHED,    /* the client's node did */
 	CLIENT_ABORTED,    /* as the spec asked */
+	CLIENT_ALERT,      /* the server answered by a TLS alert */
 	CLIENT_FAILURE_COUNT
 };
 
@@ -79,7 +91,7 @@ struct client_outcome {
 	enum client_kind kind;
 	enum client_failure failure;
 	const char *reason;      /* static text of failure: "done", "reset", ... */
-	uint16_t status;         /* HTTP: the reply's; 0 when none came */
+	uint16_t status;         /* HTTP: the reply's; TLS: the alert's number; 0 when none came */
 	uint64_t bytes_sent;     /* of the body or stream, taken by the stack */
 	uint64_t bytes_received; /* of the body or stream, verified */
 	nstime started;          /* client_start, or when the rest that the spec asked for was over */

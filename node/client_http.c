@@ -93,15 +93,26 @@ void client_http_begin(struct client_conn *conn, struct client_work *w)
 {
 	char text[48];
 
-	http_parser_init(&conn->parser, HTTP_RESPONSE);
-	conn->parser.data = conn;
 	if (w->body_bytes) {
 		snprintf(text, sizeof text, "Baton-Body: %016llx\r\n\r\n", (unsigned long long)w->body_key);
 		head_text(&w->head, text);
 	} else {
 		head_text(&w->head, "\r\n");
 	}
-	conn->sender.chunked = w->chunked;
+	conn->sender = (struct sender){
+		.head = w->head.data,
+		.head_bytes = w->head.len,
+		.key = w->body_key,
+		.total = w->body_bytes,
+		.framing = w->chunked ? SENDER_CHUNKED : SENDER_PLAIN,
+	};
+}
+
+void client_http_expect(struct client_conn *conn)
+{
+	http_parser_init(&conn->parser, HTTP_RESPONSE);
+	conn->parser.data = conn;
+	conn->replied = false;
 }
 
 static struct client_work *parser_work(const http_parser *p)
@@ -156,7 +167,7 @@ static enum client_progress reply_end(struct client_conn *conn, struct client_wo
 				      bool *keep_alive)
 {
 	http_parser_pause(&conn->parser, 0);
-	*keep_alive = http_should_keep_alive(&conn->parser) && conn->sent && !conn->shut;
+	*keep_alive = http_should_keep_alive(&conn->parser) && w->sent && !conn->shut;
 	if (w->outcome.status != 200)
 		*failure = CLIENT_BAD_STATUS;
 	else if (!w->head_only && w->outcome.bytes_received != w->reply_bytes)

@@ -17,15 +17,20 @@ struct client_work {
 	STAILQ_ENTRY(client_work) next;
 	struct client_outcome outcome;
 	nstime last_byte;                /* of the reply, so far */
-	struct vec head;                 /* HTTP: all but the last lines; bulk: empty until it begins */
+	struct vec head;                 /* HTTP: all but the last lines; bulk, TLS: empty until it begins */
+	size_t composed;                 /* bytes of head before it began */
 	uint64_t body_bytes, body_key;   /* what is sent */
-	uint64_t reply_bytes, reply_key; /* HTTP: what is expected */
+	uint64_t reply_bytes, reply_key; /* HTTP, TLS: what is expected */
+	char *server_name;               /* TLS */
+	uint32_t hello_records, hello_bytes;
 	struct client_abort abort;
 	nstime idle;
 	bool chunked, expects, head_only, half_close, last;
+	bool begun, sent; /* on this socket: its message is (all) queued */
 };
 
-/* One connection and the work it does, the first of which is being done. */
+/* One connection and the work it does: replies are read for the first; those behind it, up to the pipeline's depth, are
+ * begun too. */
 struct client_conn {
 	struct sock_owner owner;
 	struct client *client;
@@ -38,8 +43,14 @@ struct client_conn {
 	LIST_ENTRY(client_conn) group_link;
 	struct sock *sock; /* NULL: not connected */
 	STAILQ_HEAD(, client_work) queue;
+	uint32_t pipeline;           /* work begun at a time, at most; at least 1 */
+	uint32_t begun;              /* so many are */
+	struct client_work *sending; /* whose message the sender has; NULL: none's */
 	struct sender sender;
-	bool sent, shut; /* the first work's message is queued; the sending side is ended */
+	uint64_t piece_bytes; /* written at a time; 0: what fits */
+	nstime pause;         /* between pieces */
+	struct timer resume;  /* of the client's heap: runs while it pauses */
+	bool shut;            /* the sending side is ended */
 	bool connected;
 	bool waits;                     /* the first work has not begun: the connection rests until the timer fires */
 	bool continued;                 /* the server asked for the first work's body */
@@ -47,6 +58,7 @@ struct client_conn {
 	struct timer timer;             /* of the client's heap: the end of a rest, or an abort */
 	http_parser parser;             /* HTTP */
 	bool replied;                   /* HTTP: the reply is complete */
+	struct client_tls *tls;         /* TLS: NULL until the hello */
 	struct client_connection story; /* of the socket, so far */
 };
 
@@ -102,19 +114,36 @@ void client_groups_remove(struct client_groups *g, struct client_conn *conn);
 struct client_conn *client_groups_find(const struct client_groups *g, uint64_t group); /* NULL: there is none */
 
 /* What reading found. */
-enum client_progress { CLIENT_GOES_ON, CLIENT_DONE, CLIENT_FAILED };
+enum client_progress {
+	CLIENT_GOES_ON,
+	CLIENT_SENDS, /* there is more to send */
+	CLIENT_DONE,
+	CLIENT_FAILED,
+};
 
 /* client_http.c: composes the head of a request; false when it is impossible. */
 bool client_http_compose(struct client *c, struct client_work *w, const struct client_spec *spec);
 
-/* Called when the first work of a connection begins: sets the sender. */
+/* client_tls.c: keeps what the hello needs; false when it is impossible. */
+bool client_tls_compose(struct client_work *w, const struct client_spec *spec);
+
+/* Called when work begins: sets the sender. */
 void client_http_begin(struct client_conn *conn, struct client_work *w);
 void client_stream_begin(struct client_conn *conn, struct client_work *w);
+void client_tls_begin(struct client_conn *conn, struct client_work *w);
 
-/* Reads what is there for the first work. FAILED sets *failure. DONE of HTTP sets *keep_alive. */
+/* Called before the reply to the first work is read. */
+void client_http_expect(struct client_conn *conn);
+
+/* Reads what is there for the first work. FAILED sets *failure. DONE of HTTP and TLS sets *keep_alive. */
 enum client_progress client_http_read(struct client_conn *conn, struct client_work *w, nstime now,
 				      enum client_failure *failure, bool *keep_alive);
 enum client_progress client_stream_read(struct client_conn *conn, struct client_work *w, nstime now,
 					enum client_failure *failure);
+enum client_progress client_tls_read(struct client_conn *conn, struct client_work *w, nstime now,
+				     enum client_failure *failure, bool *keep_alive);
+
+/* The TLS connection is over; the next one needs a hello again. */
+void client_tls_end(struct client_conn *conn);
 
 #endif

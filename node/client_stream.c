@@ -6,14 +6,19 @@
 
 void client_stream_begin(struct client_conn *conn, struct client_work *w)
 {
-	struct writer out;
+	if (conn->kind == CLIENT_BULK) {
+		struct writer out = writer_make(vec_append(&w->head, NULL, SINK_PREAMBLE_BYTES), SINK_PREAMBLE_BYTES);
 
-	if (conn->kind != CLIENT_BULK)
-		return;
-	out = writer_make(vec_append(&w->head, NULL, SINK_PREAMBLE_BYTES), SINK_PREAMBLE_BYTES);
-	writer_bytes(&out, SINK_MAGIC, SINK_MAGIC_BYTES);
-	writer_u64(&out, w->body_key);
-	writer_u64(&out, w->body_bytes);
+		writer_bytes(&out, SINK_MAGIC, SINK_MAGIC_BYTES);
+		writer_u64(&out, w->body_key);
+		writer_u64(&out, w->body_bytes);
+	}
+	conn->sender = (struct sender){
+		.head = w->head.data,
+		.head_bytes = w->head.len,
+		.key = w->body_key,
+		.total = w->body_bytes,
+	};
 }
 
 enum client_progress client_stream_read(struct client_conn *conn, struct client_work *w, nstime now,
@@ -36,7 +41,7 @@ enum client_progress client_stream_read(struct client_conn *conn, struct client_
 	}
 	if (conn->kind == CLIENT_BULK || !sock_eof(conn->sock))
 		return CLIENT_GOES_ON;
-	if (o->bytes_received == w->body_bytes && conn->sent)
+	if (o->bytes_received == w->body_bytes && w->sent)
 		return CLIENT_DONE;
 	*failure = CLIENT_SHORT;
 	return CLIENT_FAILED;

@@ -28,6 +28,8 @@ int node_cluster_join(struct node *n, const struct node_cluster *cluster, const 
 		.boot = n->config.boot,
 		.cipher = cluster->cipher,
 		.mtu = (uint32_t)(STACK_MTU - datagram_headers(addr_pair_first(address)->family)),
+		.queue_bytes_max = n->config.limits.courier_queue,
+		.inbox_bytes_max = n->config.limits.courier_inbox,
 		.trace = n->config.trace,
 	};
 	memcpy(config.key, cluster->key, sizeof(config.key));

@@ -59,7 +59,6 @@ struct node {
 	struct role_classifier *classifier;
 	struct driver *driver;
 	struct migrator *migrator;
-	uint32_t connections_max;         /* a backend's; 0: the default */
 	struct health_reporter *reporter; /* a backend's */
 	struct health_judge *judge;       /* a classifier's */
 	struct endpoint endpoint;

@@ -26,7 +26,9 @@ struct node *node_new(const struct node_config *config, nstime now)
 	n->stack = stack_new(&(struct stack_config){.name = config->name,
 						    .seed = config->seed,
 						    .trace = config->trace,
-						    .forwarding = config->forwarding},
+						    .forwarding = config->forwarding,
+						    .half_open_max = config->limits.half_open,
+						    .connections_max = config->limits.sockets},
 			     now);
 	STAILQ_INIT(&n->ended);
 	STAILQ_INIT(&n->blobs);

@@ -21,6 +21,7 @@
 #include "lb/health.h"
 #include "lb/migrator.h"
 #include "node/client.h"
+#include "node/limits.h"
 #include "stack/stack.h"
 
 /* One device of the cluster, as every other knows it. */
@@ -51,12 +52,13 @@ struct node_cluster {
 };
 
 struct node_config {
-	const char *name;         /* borrowed for the node's life */
-	uint16_t device;          /* its id in the cluster; 0 when it is in none */
-	uint64_t seed;            /* the run's */
-	uint64_t boot;            /* grows with every restart */
-	bool forwarding;          /* routes between its interfaces */
-	bool keep_blobs;          /* for node_blob_next */
+	const char *name; /* borrowed for the node's life */
+	uint16_t device;  /* its id in the cluster; 0 when it is in none */
+	uint64_t seed;    /* the run's */
+	uint64_t boot;    /* grows with every restart */
+	bool forwarding;  /* routes between its interfaces */
+	bool keep_blobs;  /* for node_blob_next */
+	struct node_limits limits;
 	struct trace_sink *trace; /* borrowed; may be NULL */
 };
 
@@ -75,12 +77,11 @@ struct stack *node_stack(struct node *n);
  * over IPv4. Before the roles below. 0 or a negative enum err. */
 int node_cluster_join(struct node *n, const struct node_cluster *cluster, const struct addr_pair *address, int netif);
 
-/* Roles. Limits of 0 are defaults. 0 or a negative enum err. A backend is nothing else: its stack listens on the VIPs,
- * as the classifier's does (E_STATE). */
-int node_forwarder_enable(struct node *n, uint32_t table_entries);
-int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count, uint32_t connections_max,
-			   uint32_t head_bytes_max);
-int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffer_bytes_max);
+/* Roles. 0 or a negative enum err. A backend is nothing else: its stack listens on the VIPs, as the classifier's does
+ * (E_STATE). */
+int node_forwarder_enable(struct node *n);
+int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count);
+int node_backend_enable(struct node *n);
 
 /* An application that listens on address:port (family 0: any). */
 int node_app_listen(struct node *n, enum app_type type, struct addr address, uint16_t port);

@@ -12,14 +12,15 @@ void role_backend_start(struct node *n, nstime now)
 	n->reporter = health_reporter_new(&(struct health_reporter_config){.classifiers = classifiers,
 									   .classifiers_count = count,
 									   .interval = n->cluster->health_interval,
-									   .limit = n->connections_max},
+									   .limit = n->config.limits.connections},
 					  now);
 	free(classifiers);
 }
 
-int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffer_bytes_max)
+int node_backend_enable(struct node *n)
 {
 	const struct node_cluster *c = n->cluster;
+	const struct node_limits *limits = &n->config.limits;
 	if (n->forwarder || n->classifier)
 		return E_STATE;
 	n->driver = driver_new(&(struct driver_config){
@@ -27,7 +28,9 @@ int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffe
 		.seed = n->config.seed,
 		.address = n->address,
 		.tunnel = c->tunnel,
-		.bytes_max = buffer_bytes_max,
+		.flows_max = limits->flows,
+		.flow_bytes_max = limits->flow_buffer,
+		.bytes_max = limits->buffer,
 		.trace = n->config.trace,
 	});
 	n->migrator = migrator_new(&(struct migrator_config){.name = n->config.name,
@@ -35,10 +38,9 @@ int node_backend_enable(struct node *n, uint32_t connections_max, uint32_t buffe
 							     .self = n->config.device,
 							     .boot = n->config.boot,
 							     .forwarder = c->forwarder,
-							     .connections_max = connections_max,
+							     .connections_max = limits->connections,
 							     .trace = n->config.trace},
 				   n->driver, &n->endpoint);
-	n->connections_max = connections_max;
 	return 0;
 }
 

@@ -88,13 +88,14 @@ static void reading_abort(struct reading *r, nstime now)
 	sock_abort(k, now);
 }
 
-static void reading_answer(struct reading *r, uint16_t status, nstime now)
+static void reading_answer(struct reading *r, enum classifier_answer answer, nstime now)
 {
 	struct sock *k = r->sock;
-	const char *text = classifier_answer_text(status);
+	size_t len;
+	const void *bytes = classifier_answer_bytes(answer, &len);
 	reading_free(r, false);
 	sock_consume(k, sock_unread(k), now);
-	sock_send(k, text, strlen(text)); /* a fresh connection's send buffer holds any of them */
+	sock_send(k, bytes, len); /* a fresh connection's send buffer holds any of them */
 	sock_close(k, now);
 }
 
@@ -205,7 +206,7 @@ static void reading_decide(struct reading *r, struct classifier_decision d, nsti
 		reading_hand(r, now);
 		break;
 	case CLASSIFIER_ANSWER:
-		reading_answer(r, d.status, now);
+		reading_answer(r, d.answer, now);
 		break;
 	case CLASSIFIER_ABORT:
 		reading_abort(r, now);
@@ -284,10 +285,10 @@ void role_classifier_start(struct node *n, nstime now)
 	free(backends);
 }
 
-int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count, uint32_t connections_max,
-			   uint32_t head_bytes_max)
+int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count)
 {
 	const struct node_cluster *cluster = n->cluster;
+	const struct node_limits *limits = &n->config.limits;
 	if (n->migrator)
 		return E_STATE;
 	struct role_classifier *c = calloc(1, sizeof(*c));
@@ -300,8 +301,11 @@ int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_cou
 	c->mind = classifier_new(&(struct classifier_config){
 		.services = cluster->services,
 		.services_count = cluster->services_count,
-		.head_bytes_max = head_bytes_max,
-		.connections_max = connections_max,
+		.head_bytes_max = limits->header,
+		.hello_bytes_max = limits->hello,
+		.connections_max = limits->connections,
+		.per_client_max = limits->per_client,
+		.read_limit = limits->read,
 		.seed = n->config.seed,
 		.trace = n->config.trace,
 	});
@@ -315,6 +319,9 @@ int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_cou
 		.tunnel = cluster->tunnel,
 		.flow_base = flow_base,
 		.flow_count = flow_count,
+		.handoffs_max = limits->handoffs,
+		.held_bytes_max = limits->held,
+		.tombstones_max = limits->tombstones,
 		.trace = n->config.trace,
 	});
 	c->listeners = calloc(cluster->services_count + 1, sizeof(*c->listeners));

@@ -7,14 +7,14 @@
 
 #include <stdlib.h>
 
-int node_forwarder_enable(struct node *n, uint32_t table_entries)
+int node_forwarder_enable(struct node *n)
 {
 	const struct node_cluster *c = n->cluster;
 	n->forwarder = forwarder_new(&(struct forwarder_config){
 		.name = n->config.name,
 		.seed = n->config.seed,
 		.tunnel = c->tunnel,
-		.entries = table_entries,
+		.entries = n->config.limits.table,
 		.trace = n->config.trace,
 	});
 	n->burst = calloc(1, sizeof(*n->burst));

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "node/body.h"
+#include "node/tls.h"
 
 #include <stdio.h>
 
@@ -10,14 +11,19 @@
 #define PIECE_BYTES 4096U
 
 /* *sent counts what was taken of `bytes`; 0 when that is all. */
-static int send_bytes(struct sock *k, const void *bytes, size_t len, size_t *sent)
+static int send_bytes(struct sender *s, struct sock *k, const void *bytes, size_t len, size_t *sent)
 {
 	while (*sent < len) {
-		long n = sock_send(k, (const uint8_t *)bytes + *sent, len - *sent);
+		size_t left = len - *sent;
+		long n;
 
+		if (left > s->piece_left)
+			left = (size_t)s->piece_left;
+		n = left ? sock_send(k, (const uint8_t *)bytes + *sent, left) : 0;
 		if (n <= 0)
 			return n < 0 ? (int)n : E_AGAIN;
 		*sent += (size_t)n;
+		s->piece_left -= (uint64_t)n;
 	}
 	return 0;
 }
@@ -33,8 +39,10 @@ static int send_body(struct sender *s, struct sock *k, uint64_t end)
 		size_t len = end - s->offset < sizeof piece ? (size_t)(end - s->offset) : sizeof piece, sent = 0;
 		int err;
 
+		if (len > s->piece_left)
+			len = (size_t)s->piece_left + 1; /* one more, for send_bytes to see that there is more */
 		body_fill(s->key, s->offset, piece, len);
-		err = send_bytes(k, piece, len, &sent);
+		err = send_bytes(s, k, piece, len, &sent);
 		s->offset += sent;
 		if (err)
 			return err;
@@ -42,35 +50,39 @@ static int send_body(struct sender *s, struct sock *k, uint64_t end)
 	return stops ? E_AGAIN : 0;
 }
 
-/* What ends the chunk sent last, if any, and begins the next (RFC 9112 section 7.1). */
+/* What ends the chunk sent last, if any, and begins the next. */
 static void frame_next(struct sender *s)
 {
-	const char *end = s->chunk_end ? "\r\n" : "";
-	uint64_t left = s->total - s->offset;
-	int n;
+	uint64_t left = s->total - s->offset, most = SENDER_CHUNK_BYTES;
 
+	if (s->framing == SENDER_RECORDS)
+		most = TLS_RECORD_MAX;
 	s->last = left == 0;
-	if (left > SENDER_CHUNK_BYTES)
-		left = SENDER_CHUNK_BYTES;
-	s->chunk_end = s->offset + left;
-	n = snprintf(s->frame, sizeof s->frame, s->last ? "%s%llx\r\n\r\n" : "%s%llx\r\n", end,
-		     (unsigned long long)left);
-	s->frame_bytes = (uint8_t)n;
+	if (left > most)
+		left = most;
 	s->frame_sent = 0;
+	if (s->framing == SENDER_CHUNKED)
+		s->frame_bytes = (uint8_t)snprintf(s->frame, sizeof s->frame, s->last ? "%s%llx\r\n\r\n" : "%s%llx\r\n",
+						   s->chunk_end ? "\r\n" : "", (unsigned long long)left);
+	else
+		s->frame_bytes = s->last ? 0 : (uint8_t)tls_record_header(s->frame, TLS_APPLICATION_DATA, (size_t)left);
+	s->chunk_end = s->offset + left;
 }
 
 int sender_run(struct sender *s, struct sock *k)
 {
-	int err = send_bytes(k, s->head, s->head_bytes, &s->head_sent);
+	int err;
 
+	s->piece_left = s->piece_bytes ? s->piece_bytes : UINT64_MAX;
+	err = send_bytes(s, k, s->head, s->head_bytes, &s->head_sent);
 	if (err)
 		return err;
-	if (!s->chunked)
+	if (s->framing == SENDER_PLAIN)
 		return send_body(s, k, s->total);
 	for (;;) {
 		size_t sent = s->frame_sent;
 
-		err = send_bytes(k, s->frame, s->frame_bytes, &sent);
+		err = send_bytes(s, k, s->frame, s->frame_bytes, &sent);
 		s->frame_sent = (uint8_t)sent;
 		if (!err)
 			err = send_body(s, k, s->chunk_end);

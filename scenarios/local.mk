@@ -19,6 +19,10 @@ SCENARIOS = \
 	scenarios/mixed-families.yaml \
 	scenarios/gilbert.yaml \
 	scenarios/health.yaml \
+	scenarios/tls-sni.yaml \
+	scenarios/keepalive-pipelined.yaml \
+	scenarios/slow-request.yaml \
+	scenarios/slowloris.yaml \
 	scenarios/wan.yaml \
 	scenarios/router.yaml \
 	scenarios/partition.yaml

@@ -20,6 +20,12 @@ static void count_drops(const uint64_t *drops, struct metrics *m)
 		add_by(m, "nodes.dropped_by", node_drop_name((enum node_drop)i), drops[i]);
 }
 
+static void count_stack(const struct stack_counters *s, struct metrics *m)
+{
+	for (unsigned i = 0; i < STACK_DROP_COUNT; i++)
+		add_by(m, "stacks.dropped_by", stack_drop_name((enum stack_drop)i), s->dropped[i]);
+}
+
 static void count_courier(const struct courier_counters *c, struct metrics *m)
 {
 	if (!c)
@@ -32,6 +38,7 @@ static void count_courier(const struct courier_counters *c, struct metrics *m)
 	}
 	metrics_add(m, "courier.messages", c->messages_sent);
 	metrics_add(m, "courier.failed", c->messages_failed);
+	metrics_add(m, "courier.refused", c->messages_refused);
 }
 
 static void count_handoffs(const struct handoff_counters *h, struct metrics *m)
@@ -44,20 +51,21 @@ static void count_handoffs(const struct handoff_counters *h, struct metrics *m)
 	metrics_add(m, "handoffs.failed", h->failed);
 	metrics_add(m, "handoffs.timeouts", h->timeouts);
 	metrics_add(m, "handoffs.bounced", h->bounced);
+	metrics_add(m, "handoffs.refused", h->refused);
+	metrics_add(m, "handoffs.held_overflow", h->held_overflow);
+	metrics_add(m, "handoffs.tombstones_forgotten", h->forgotten);
 }
 
 static void count_classifier(const struct classifier_counters *c, struct metrics *m)
 {
-	static const char *const answers[CLASSIFIER_ANSWER_COUNT] = {
-		[CLASSIFIER_ANSWER_400] = "400", [CLASSIFIER_ANSWER_404] = "404", [CLASSIFIER_ANSWER_408] = "408",
-		[CLASSIFIER_ANSWER_431] = "431", [CLASSIFIER_ANSWER_503] = "503",
-	};
 	if (!c)
 		return;
 	metrics_add(m, "classifier.opened", c->opened);
 	metrics_add(m, "classifier.refused", c->refused);
-	for (unsigned i = 0; i < CLASSIFIER_ANSWER_COUNT; i++)
-		add_by(m, "classifier.answered", answers[i], c->answered[i]);
+	metrics_add(m, "classifier.refused_client", c->refused_client);
+	for (enum classifier_answer a = 0; a < CLASSIFIER_ANSWER_COUNT; a++)
+		add_by(m, classifier_answer_is_alert(a) ? "classifier.alerts" : "classifier.answered",
+		       classifier_answer_name(a), c->answered[a]);
 }
 
 static void count_forwarder(const struct forwarder_counters *f, struct metrics *m)
@@ -69,6 +77,7 @@ static void count_forwarder(const struct forwarder_counters *f, struct metrics *
 	metrics_add(m, "forwarder.bounced", f->bounced);
 	for (unsigned i = 0; i < MESSAGE_REASON_COUNT; i++)
 		metrics_add(m, "forwarder.refused", f->refused[i]);
+	metrics_add(m, "forwarder.table_full", f->refused[MESSAGE_REASON_TABLE_FULL]);
 	for (unsigned i = 0; i < FORWARDER_DROP_COUNT; i++)
 		add_by(m, "forwarder.dropped_by", forwarder_drop_name((enum forwarder_drop)i), f->dropped[i]);
 }
@@ -85,6 +94,7 @@ static void count_backend(const struct driver_counters *d, const struct migrator
 	metrics_add(m, "migrator.activated", g->activated);
 	for (unsigned i = 0; i < MESSAGE_REASON_COUNT; i++)
 		metrics_add(m, "migrator.rejected", g->rejected[i]);
+	metrics_add(m, "migrator.busy", g->rejected[MESSAGE_REASON_BUSY]);
 }
 
 void count_node(struct node *n, bool client, struct metrics *m)
@@ -99,6 +109,7 @@ void count_node(struct node *n, bool client, struct metrics *m)
 		metrics_add(m, "streams.corrupted", app_counters(app)->corrupted);
 	}
 	count_drops(node_drops(n), m);
+	count_stack(stack_counters(node_stack(n)), m);
 	count_courier(node_courier_counters(n), m);
 	count_handoffs(node_handoff_counters(n), m);
 	count_classifier(node_classifier_counters(n), m);
@@ -115,6 +126,7 @@ void count_declare(struct metrics *m)
 	count_classifier(&(const struct classifier_counters){0}, m);
 	count_forwarder(&(const struct forwarder_counters){0}, m);
 	count_drops(drops, m);
+	count_stack(&(const struct stack_counters){0}, m);
 }
 
 static void count_sticky(const struct sticky_counters *c, struct metrics *m)

@@ -33,6 +33,7 @@ static void service_fini(struct scenario_service *service)
 		free(r->header_value);
 		free(r->cookie_name);
 		free(r->cookie_value);
+		free(r->server_name);
 		free(r->to);
 		free(r->weights);
 		free(r->key_cookie);
@@ -50,6 +51,7 @@ static void traffic_spec_fini(struct scenario_traffic *t)
 	free(t->method);
 	free(t->host);
 	free(t->path);
+	free(t->server_name);
 	free(t->name);
 	free(t->body.points);
 	free(t->reply.points);
@@ -134,7 +136,17 @@ size_t scenario_service_find(const struct scenario *s, const char *name)
 
 enum app_kind scenario_service_app(const struct scenario_node *backend, const struct scenario_service *service)
 {
-	for (size_t i = 0; i < backend->apps_count && service->protocol == PROTOCOL_NONE; i++)
+	switch (service->protocol) {
+	case PROTOCOL_TLS:
+		return APP_TLS;
+	case PROTOCOL_AUTO:
+		return APP_AUTO;
+	case PROTOCOL_HTTP:
+		return APP_HTTP;
+	case PROTOCOL_NONE:
+		break;
+	}
+	for (size_t i = 0; i < backend->apps_count; i++)
 		if (backend->apps[i].port == service->port)
 			return backend->apps[i].kind;
 	return APP_HTTP;

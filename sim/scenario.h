@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "base/nstime.h"
 #include "node/client.h"
+#include "node/limits.h"
 #include "sim/distribution.h"
 #include "sim/impair.h"
 
@@ -61,7 +62,8 @@ struct scenario_attachment {
 	struct impairments in, out; /* in: towards the node */
 };
 
-enum app_kind { APP_ECHO, APP_HTTP, APP_BULK, APP_SINK };
+/* APP_AUTO, HTTP or TLS as the connection begins, is what backends have for a service of protocol auto. */
+enum app_kind { APP_ECHO, APP_HTTP, APP_BULK, APP_SINK, APP_TLS, APP_AUTO };
 
 /* An application that listens on a node (apps: { http: 80, echo: 7 }). */
 struct scenario_app {
@@ -76,15 +78,6 @@ struct scenario_route {
 	struct addr next_hop; /* family 0: on-link */
 };
 
-/* A node's limits; 0 means the built-in default. */
-struct scenario_limits {
-	uint32_t table;       /* forwarder: mapping table entries */
-	uint32_t connections; /* backend: connections; classifier: connections being read */
-	uint64_t buffer;      /* backend: bytes that the driver buffers */
-	uint32_t header;      /* classifier: bytes of a request's head */
-	uint32_t identifiers; /* classifier: flow identifiers of its partition */
-};
-
 struct scenario_node {
 	char *name; /* "client3" */
 	unsigned roles;
@@ -94,21 +87,22 @@ struct scenario_node {
 	size_t apps_count;
 	struct scenario_route *routes; /* computed ones, replaced by the file's where it has any; last: defaults */
 	size_t routes_count;
-	struct scenario_limits limits;
+	struct node_limits limits;
 };
 
-enum service_protocol { PROTOCOL_HTTP, PROTOCOL_NONE };
+enum service_protocol { PROTOCOL_HTTP, PROTOCOL_NONE, PROTOCOL_TLS, PROTOCOL_AUTO };
 enum service_return { RETURN_FORWARDER, RETURN_DIRECT };
 enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONNECTIONS, BALANCE_MAGLEV, BALANCE_STICKY };
 
 /* What maglev and sticky go by. */
-enum balance_key { BALANCE_BY_CLIENT, BALANCE_BY_HOST, BALANCE_BY_PATH, BALANCE_BY_COOKIE };
+enum balance_key { BALANCE_BY_CLIENT, BALANCE_BY_HOST, BALANCE_BY_PATH, BALANCE_BY_SERVER_NAME, BALANCE_BY_COOKIE };
 
 /* One rule; NULL members match anything. Text is matched as DESIGN says: path is a glob in which '*' crosses '/'. */
 struct scenario_rule {
 	char *method, *host, *path;
 	char *header_name, *header_value; /* header: "Name: glob" */
 	char *cookie_name, *cookie_value; /* cookie: "name=glob" */
+	char *server_name;                /* of TLS */
 	size_t *to;                       /* node indices of backends */
 	size_t to_count;
 	uint32_t *weights; /* one a backend of `to`; NULL: all alike */
@@ -154,7 +148,7 @@ struct scenario_traffic {
 	size_t service;         /* index, when to_service */
 	struct addr to_address; /* a node's, otherwise */
 	uint16_t to_port;
-	enum app_kind app;    /* APP_HTTP, APP_ECHO or APP_BULK */
+	enum app_kind app;    /* APP_HTTP, APP_TLS, APP_ECHO or APP_BULK */
 	uint64_t requests;    /* total of the entry; 0: as many as come before `duration` is over */
 	nstime duration;      /* since start: how long requests come; 0: until there were `requests` */
 	uint64_t interval_ns; /* between arrivals of the entry; 0: all at start */
@@ -174,6 +168,12 @@ struct scenario_traffic {
 	struct distribution reply; /* bytes; the constant 0: the server's default */
 	uint64_t per_connection;   /* requests a connection */
 	bool half_close;           /* the client shuts down writing behind its request */
+	char *server_name;         /* TLS; may hold {n}; NULL: none is sent */
+	uint32_t hello_records;    /* TLS: that the hello is cut into */
+	uint32_t hello_bytes;      /* TLS: that it is padded to; 0: not */
+	uint64_t pipeline;         /* HTTP: requests sent before their replies are there, at most */
+	uint64_t piece;            /* bytes that the client writes at a time; 0: what fits */
+	nstime pause;              /* between the pieces */
 	struct scenario_abort abort;
 	struct distribution idle; /* rest of a connection between two requests */
 	nstime keepalive;         /* the clients' TCP keepalive: idle time and interval of probes; 0: off */
@@ -268,7 +268,8 @@ int scenario_read(const char *file, const char *const *sets, size_t sets_count, 
 void scenario_free(struct scenario *s); /* NULL is allowed */
 void scenario_mistakes_fini(struct scenario_mistakes *m);
 
-/* What serves a service's connections at a backend: HTTP, or for protocol none what `apps:` put on the VIP's port. */
+/* What serves a service's connections at a backend: what its protocol says, or for none HTTP or what `apps:` put on the
+ * VIP's port. */
 enum app_kind scenario_service_app(const struct scenario_node *backend, const struct scenario_service *service);
 
 /* Whether connections are counted for every backend: when a rule has weights, maglev or sticky, or backends report

@@ -66,11 +66,26 @@ static void parse_stick(struct parse *p, const struct doc *d, struct scenario_ru
 
 static void parse_hash(struct parse *p, const struct doc *d, struct scenario_rule *r)
 {
-	static const char *const keys[] = {"client", "host", "path", NULL};
+	static const char *const keys[] = {"client", "host", "path", "server_name", NULL};
 	size_t word;
 
 	if (parse_word(p, d, keys, NULL, &word))
 		r->key = (enum balance_key)word;
+}
+
+/* Whether the protocol has what `d` says the balance goes by. */
+static void check_key(struct parse *p, const struct doc *d, enum service_protocol protocol, enum balance_key key)
+{
+	bool tls = key == BALANCE_BY_SERVER_NAME;
+
+	if (key == BALANCE_BY_CLIENT || protocol == PROTOCOL_AUTO)
+		return;
+	if (protocol == PROTOCOL_NONE)
+		MISTAKE(p, d, "the protocol is none, so no request is read: only the client is known");
+	else if (protocol == PROTOCOL_TLS && !tls)
+		MISTAKE(p, d, "the protocol is tls: only the client and the server_name are known");
+	else if (protocol == PROTOCOL_HTTP && tls)
+		MISTAKE(p, d, "the protocol is http, which has no server_name but a host");
 }
 
 void parse_balance(struct parse *p, struct doc *rule, bool to_good, enum service_protocol protocol,
@@ -104,9 +119,7 @@ void parse_balance(struct parse *p, struct doc *rule, bool to_good, enum service
 		MISTAKE(p, expire, "'expire' is zero: nothing would be remembered");
 	if (entries && parse_count(p, entries, 1, STICKY_ENTRIES_MAX, &count))
 		r->sticky_entries = (uint32_t)count;
-	if (protocol == PROTOCOL_NONE && r->key != BALANCE_BY_CLIENT)
-		MISTAKE(p, hash ? hash : stick,
-			"the protocol is none, so no request is read: only the client is known");
+	check_key(p, hash ? hash : stick, protocol, r->key);
 }
 
 bool scenario_is_sticky(const struct scenario *s)

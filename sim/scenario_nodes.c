@@ -7,15 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX_LEN_MIN   8U
-#define PREFIX_LEN_MAX   30U
-#define PREFIX6_LEN_MIN  16U
-#define PREFIX6_LEN_MAX  126U
-#define LIMIT_TABLE_MAX  (1U << 24)
-#define LIMIT_COUNT_MAX  (1U << 24)
-#define LIMIT_BUFFER_MAX (UINT64_C(1) << 32)
-#define LIMIT_HEADER_MIN 64U
-#define LIMIT_HEADER_MAX 65535U
+#define PREFIX_LEN_MIN  8U
+#define PREFIX_LEN_MAX  30U
+#define PREFIX6_LEN_MIN 16U
+#define PREFIX6_LEN_MAX 126U
 
 static const char *const role_words[] = {"client", "forwarder", "classifier", "backend", "host", "router", NULL};
 
@@ -250,7 +245,7 @@ static bool parse_on(struct parse *p, struct doc *node, bool alone, struct scena
 
 static void parse_apps(struct parse *p, struct doc *node, struct scenario_node *n)
 {
-	static const char *const known[] = {"echo", "http", "bulk", "sink", NULL};
+	static const char *const known[] = {"echo", "http", "bulk", "sink", "tls", NULL};
 	struct doc *d = doc_get(node, "apps");
 
 	if (!d || !parse_map(p, d, "apps", known, NULL))
@@ -270,50 +265,6 @@ static void parse_apps(struct parse *p, struct doc *node, struct scenario_node *
 		n->apps = scenario_grow(n->apps, n->apps_count, sizeof(*n->apps));
 		n->apps[n->apps_count++] = (struct scenario_app){(enum app_kind)kind, (uint16_t)port};
 	}
-}
-
-/* A limit that the node's roles have no use for is a mistake. */
-static struct doc *limit_get(struct parse *p, struct doc *d, const char *key, unsigned roles, unsigned wanted,
-			     const char *why)
-{
-	struct doc *limit = doc_get(d, key);
-
-	if (!limit || roles & wanted)
-		return limit;
-	MISTAKE_KEY(p, limit, "'%s' is never applied: it is a limit of %s", key, why);
-	return NULL;
-}
-
-static void parse_limits(struct parse *p, struct doc *node, struct scenario_node *n)
-{
-	static const char *const known[] = {"table", "connections", "buffer", "header", "identifiers", NULL};
-	struct doc *d = doc_get(node, "limits"), *l;
-	uint64_t value;
-
-	if (!d || !parse_map(p, d, "limits", known, NULL))
-		return;
-	l = limit_get(p, d, "table", n->roles, ROLE_FORWARDER, "a forwarder");
-	if (l && parse_count(p, l, 1, LIMIT_TABLE_MAX, &value))
-		n->limits.table = (uint32_t)value;
-	l = limit_get(p, d, "connections", n->roles, ROLE_CLASSIFIER | ROLE_BACKEND, "a classifier or backend");
-	if (l && parse_count(p, l, 1, LIMIT_COUNT_MAX, &value))
-		n->limits.connections = (uint32_t)value;
-	l = limit_get(p, d, "buffer", n->roles, ROLE_BACKEND, "a backend");
-	if (l && parse_size(p, l, LIMIT_BUFFER_MAX, &value)) {
-		if (!value)
-			MISTAKE(p, l, "a buffer of nothing holds no packet");
-		n->limits.buffer = value;
-	}
-	l = limit_get(p, d, "header", n->roles, ROLE_CLASSIFIER, "a classifier");
-	if (l && parse_size(p, l, LIMIT_HEADER_MAX, &value)) {
-		if (value < LIMIT_HEADER_MIN)
-			MISTAKE(p, l, "'%s' is less than %u B: no request has so short a head", l->text,
-				LIMIT_HEADER_MIN);
-		n->limits.header = (uint32_t)value;
-	}
-	l = limit_get(p, d, "identifiers", n->roles, ROLE_CLASSIFIER, "a classifier");
-	if (l && parse_count(p, l, 1, UINT32_MAX, &value))
-		n->limits.identifiers = (uint32_t)value;
 }
 
 static void *copy_of(const void *array, size_t count, size_t size)
@@ -376,7 +327,7 @@ static bool parse_node(struct parse *p, struct doc *d)
 	parse_roles(p, d, &model.roles);
 	p->addressed &= parse_on(p, d, r.first >= r.last, &model) && model.roles;
 	parse_apps(p, d, &model);
-	parse_limits(p, d, &model);
+	parse_limits(p, d, model.roles, &model.limits);
 	if (r.first > r.last && r.len)
 		room = node_add(p, d, &model, d->key);
 	for (uint64_t i = r.first; i <= r.last && room; i++) {

@@ -142,6 +142,9 @@ bool parse_match_fault(struct parse *p, struct doc *d, struct impair_fault *faul
 /* Frees what a fault holds. */
 void scenario_fault_fini(struct scenario_fault *f);
 
+/* A node's limits:, of which each needs one of certain roles. */
+void parse_limits(struct parse *p, struct doc *node, unsigned roles, struct node_limits *limits);
+
 /* The parts. */
 void parse_networks(struct parse *p);
 void parse_nodes(struct parse *p);

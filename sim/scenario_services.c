@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const http_rule_keys[] = {"method", "host", "path", "header", "cookie", NULL};
+static const char *const http_conditions[] = {"method", "host", "path", "header", "cookie", NULL};
+static const char *const tls_conditions[] = {"server_name", NULL};
 
 size_t network_of(const struct scenario *s, const struct addr *a)
 {
@@ -97,26 +98,59 @@ static void rule_pair(struct parse *p, struct doc *rule, const char *key, char s
 	*value = parse_copy(middle);
 }
 
+static void conditions_never(struct parse *p, const struct doc *rule, const char *const *keys, const char *why)
+{
+	for (; *keys; keys++)
+		parse_never(p, rule, *keys, why);
+}
+
+static bool has_condition(const struct doc *rule, const char *const *keys)
+{
+	while (*keys && !doc_get(rule, *keys))
+		keys++;
+	return *keys;
+}
+
+/* Which conditions the protocol has. */
+static void check_conditions(struct parse *p, struct doc *rule, enum service_protocol protocol)
+{
+	switch (protocol) {
+	case PROTOCOL_NONE:
+		conditions_never(p, rule, http_conditions, "the protocol is none, so no request is read");
+		conditions_never(p, rule, tls_conditions, "the protocol is none, so no hello is read");
+		break;
+	case PROTOCOL_HTTP:
+		conditions_never(p, rule, tls_conditions, "the protocol is http, which has a 'host'");
+		break;
+	case PROTOCOL_TLS:
+		conditions_never(p, rule, http_conditions, "the protocol is tls: what is in the request is a secret");
+		break;
+	case PROTOCOL_AUTO:
+		if (has_condition(rule, http_conditions) && has_condition(rule, tls_conditions))
+			MISTAKE(p, rule,
+				"the rule matches nothing: no connection has both a request and a server name");
+		break;
+	}
+}
+
 static void parse_rule(struct parse *p, struct doc *d, struct scenario_service *service)
 {
-	static const char *const known[] = {"method",  "host", "path",  "header", "cookie",  "to", "balance",
-					    "weights", "hash", "stick", "expire", "entries", NULL};
-	static const char *const later[] = {"tls", "server-name", "sni", NULL};
+	static const char *const known[] = {"method",  "host",    "path", "header", "cookie", "server_name", "to",
+					    "balance", "weights", "hash", "stick",  "expire", "entries",     NULL};
 	struct scenario_rule r = {0};
 	struct doc *to = doc_get(d, "to");
 	size_t mistakes;
 
-	if (!parse_map(p, d, "a rule", known, later))
+	if (!parse_map(p, d, "a rule", known, NULL))
 		return;
-	if (service->protocol == PROTOCOL_NONE)
-		for (const char *const *key = http_rule_keys; *key; key++)
-			parse_never(p, d, *key, "the protocol is none, so no request is read");
+	check_conditions(p, d, service->protocol);
 	rule_text(p, d, "method", &r.method);
 	rule_text(p, d, "host", &r.host);
 	if (rule_text(p, d, "path", &r.path) && r.path[0] != '/' && r.path[0] != '*')
 		MISTAKE(p, doc_get(d, "path"), "'%s' matches nothing: a path begins with /", r.path);
 	rule_pair(p, d, "header", ':', &r.header_name, &r.header_value);
 	rule_pair(p, d, "cookie", '=', &r.cookie_name, &r.cookie_value);
+	rule_text(p, d, "server_name", &r.server_name);
 	mistakes = p->mistakes->count;
 	if (to)
 		parse_node_list(p, to, ROLE_BACKEND, "backend", &r.to, &r.to_count);
@@ -150,8 +184,7 @@ static void parse_rules(struct parse *p, struct doc *d, struct scenario_service 
 static void parse_service(struct parse *p, struct doc *d)
 {
 	static const char *const known[] = {"vip", "protocol", "return", "rules", NULL};
-	static const char *const protocols[] = {"http", "none", NULL};
-	static const char *const protocols_later[] = {"tls", "auto", NULL};
+	static const char *const protocols[] = {"http", "none", "tls", "auto", NULL};
 	static const char *const returns[] = {"forwarder", "direct", NULL};
 	struct scenario *s = p->s;
 	struct scenario_service service = {0};
@@ -165,7 +198,7 @@ static void parse_service(struct parse *p, struct doc *d)
 		parse_vip(p, vip, &service);
 	else
 		MISTAKE_KEY(p, d, "service '%s' has no 'vip': vip: ADDRESS:PORT", d->key);
-	if (protocol && parse_word(p, protocol, protocols, protocols_later, &word))
+	if (protocol && parse_word(p, protocol, protocols, NULL, &word))
 		service.protocol = (enum service_protocol)word;
 	if (way && parse_word(p, way, returns, NULL, &word))
 		service.return_path = (enum service_return)word;

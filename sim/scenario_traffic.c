@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* traffic: which requests, from whom, to whom, when. */
+#include "node/client.h"
+#include "node/tls.h"
 #include "sim/scenario_parse.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADERS_MAX 64U
-#define HEADER_MAX  4096U /* bytes of one field, and of a path */
+#define HEADERS_MAX  64U
+#define PIPELINE_MAX 1000U
+#define HEADER_MAX   4096U /* bytes of one field, and of a path */
 
-static const char *const app_words[] = {"echo", "http", "bulk", "sink", NULL};
-static const char *const http_keys[] = {
-	"method",  "host",  "path",           "headers",    "body", "version", "expect_continue",
-	"chunked", "reply", "per_connection", "half_close", "idle", NULL};
+static const char *const app_words[] = {"echo", "http", "bulk", "sink", "tls", NULL};
+static const char *const http_keys[] = {"method",          "host",    "path",       "headers",  "version",
+					"expect_continue", "chunked", "half_close", "pipeline", NULL};
+static const char *const tls_keys[] = {"server_name", "hello_records", "hello_bytes", NULL};
+static const char *const request_keys[] = {"body", "reply", "per_connection", "idle", NULL}; /* of both */
 
 static bool is_token(const char *text, size_t len)
 {
@@ -44,6 +48,12 @@ static bool head_text(struct parse *p, struct doc *entry, const char *key, char 
 	}
 	*out = parse_copy(text);
 	return true;
+}
+
+static void keys_never(struct parse *p, const struct doc *entry, const char *const *keys, const char *why)
+{
+	for (; *keys; keys++)
+		parse_never(p, entry, *keys, why);
 }
 
 /* A {word} that is not {n} would stand in every request as it is. */
@@ -92,17 +102,68 @@ static void parse_headers(struct parse *p, struct doc *d, struct scenario_traffi
 	}
 }
 
+/* What requests have in both protocols. */
+static void parse_request(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+{
+	struct doc *body = doc_get(entry, "body"), *reply = doc_get(entry, "reply");
+	struct doc *per = doc_get(entry, "per_connection");
+
+	parse_never(p, entry, "bytes", "a request has a 'body'");
+	if (body)
+		parse_distribution(p, body, UNITS_SIZE, 0, SCENARIO_BYTES_MAX, &t->body);
+	if (reply)
+		parse_distribution(p, reply, UNITS_SIZE, 1, SCENARIO_BYTES_MAX, &t->reply);
+	if (per)
+		parse_count(p, per, 1, SCENARIO_REQUESTS_MAX, &t->per_connection);
+}
+
+static void parse_tls(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+{
+	struct doc *name = doc_get(entry, "server_name"), *records = doc_get(entry, "hello_records");
+	struct doc *bytes = doc_get(entry, "hello_bytes");
+	uint64_t value;
+
+	keys_never(p, entry, http_keys, "the app is tls, which has no such thing");
+	parse_request(p, entry, t);
+	if (head_text(p, entry, "server_name", &t->server_name)) {
+		check_braces(p, name, true);
+		if (strlen(t->server_name) > CLIENT_SERVER_NAME_MAX)
+			MISTAKE(p, name, "'%s' is longer than %u bytes", t->server_name, CLIENT_SERVER_NAME_MAX);
+	}
+	if (records && parse_count(p, records, 1, TLS_HELLO_RECORDS_MAX, &value))
+		t->hello_records = (uint32_t)value;
+	if (bytes && parse_size(p, bytes, TLS_HELLO_BYTES_MAX, &value))
+		t->hello_bytes = (uint32_t)value;
+}
+
+static void parse_pipeline(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+{
+	static const char *const alone[] = {"idle", "abort", "expect_continue", "half_close", "users", NULL};
+	struct doc *pipeline = doc_get(entry, "pipeline");
+
+	if (!pipeline || !parse_count(p, pipeline, 2, PIPELINE_MAX, &t->pipeline))
+		return;
+	if (t->per_connection < 2 || t->http_10)
+		MISTAKE_KEY(p, pipeline,
+			    t->http_10 ? "HTTP/1.0 has no pipelining"
+				       : "'pipeline' is never applied: a connection carries one "
+					 "request, see 'per_connection'");
+	for (const char *const *key = alone; *key; key++)
+		if (doc_get(entry, *key))
+			MISTAKE_KEY(p, pipeline, "'pipeline' does not go with '%s'", *key);
+}
+
 static void parse_http(struct parse *p, struct doc *entry, struct scenario_traffic *t)
 {
 	static const char *const versions[] = {"1.1", "1.0", NULL};
-	struct doc *headers = doc_get(entry, "headers"), *body = doc_get(entry, "body"),
-		   *reply = doc_get(entry, "reply");
-	struct doc *chunked = doc_get(entry, "chunked"), *per = doc_get(entry, "per_connection");
+	struct doc *headers = doc_get(entry, "headers"), *body = doc_get(entry, "body");
+	struct doc *chunked = doc_get(entry, "chunked");
 	struct doc *half_close = doc_get(entry, "half_close"), *version = doc_get(entry, "version"),
 		   *expect = doc_get(entry, "expect_continue");
 	size_t word;
 
-	parse_never(p, entry, "bytes", "an HTTP request has a 'body'");
+	keys_never(p, entry, tls_keys, "the app is http; 'app: tls' has a hello");
+	parse_request(p, entry, t);
 	if (head_text(p, entry, "method", &t->method) && !is_token(t->method, strlen(t->method)))
 		MISTAKE(p, doc_get(entry, "method"), "'%s' is no HTTP method", t->method);
 	if (head_text(p, entry, "host", &t->host))
@@ -114,14 +175,8 @@ static void parse_http(struct parse *p, struct doc *entry, struct scenario_traff
 	}
 	if (headers)
 		parse_headers(p, headers, t);
-	if (body)
-		parse_distribution(p, body, UNITS_SIZE, 0, SCENARIO_BYTES_MAX, &t->body);
-	if (reply)
-		parse_distribution(p, reply, UNITS_SIZE, 1, SCENARIO_BYTES_MAX, &t->reply);
 	if (chunked && parse_bool(p, chunked, &t->chunked) && t->chunked && !body)
 		MISTAKE_KEY(p, chunked, "'chunked' is never applied: there is no 'body'");
-	if (per)
-		parse_count(p, per, 1, SCENARIO_REQUESTS_MAX, &t->per_connection);
 	if (version && parse_word(p, version, versions, NULL, &word))
 		t->http_10 = word == 1;
 	if (t->http_10 && t->chunked)
@@ -130,6 +185,7 @@ static void parse_http(struct parse *p, struct doc *entry, struct scenario_traff
 		MISTAKE_KEY(p, expect,
 			    t->http_10 ? "HTTP/1.0 has no 100-continue"
 				       : "'expect_continue' is never applied: there is no 'body'");
+	parse_pipeline(p, entry, t);
 	if (half_close && parse_bool(p, half_close, &t->half_close) && t->half_close && t->per_connection > 1)
 		MISTAKE_KEY(p, half_close,
 			    "'half_close' ends a connection's requests: it goes with 'per_connection: 1'");
@@ -141,9 +197,10 @@ static void parse_bytes(struct parse *p, struct doc *entry, struct scenario_traf
 	struct doc *bytes = doc_get(entry, "bytes");
 	char why[64];
 
-	snprintf(why, sizeof(why), "the app is %s, which is no HTTP", app_words[t->app]);
-	for (const char *const *key = http_keys; *key; key++)
-		parse_never(p, entry, *key, why);
+	snprintf(why, sizeof(why), "the app is %s, which has no requests", app_words[t->app]);
+	keys_never(p, entry, http_keys, why);
+	keys_never(p, entry, tls_keys, why);
+	keys_never(p, entry, request_keys, why);
 	if (!bytes)
 		MISTAKE(p, entry, "'bytes' is missing: how much does %s send?", app_words[t->app]);
 	else
@@ -174,6 +231,21 @@ static void check_backends(struct parse *p, const struct doc *d, const struct sc
 		}
 }
 
+/* Whether classifier and backends of the service take what the traffic sends. */
+static void check_protocol(struct parse *p, const struct doc *d, const struct scenario_service *service,
+			   enum app_kind sent)
+{
+	if (service->protocol == PROTOCOL_HTTP && sent != APP_HTTP)
+		MISTAKE(p, d, "service '%s' reads HTTP requests, and %s sends none", service->name, app_words[sent]);
+	else if (service->protocol == PROTOCOL_TLS && sent != APP_TLS)
+		MISTAKE(p, d, "service '%s' reads TLS hellos, and %s sends none: app: tls", service->name,
+			app_words[sent]);
+	else if (service->protocol == PROTOCOL_AUTO && sent != APP_TLS && sent != APP_HTTP)
+		MISTAKE(p, d, "service '%s' reads HTTP or TLS, and %s sends neither", service->name, app_words[sent]);
+	else if (service->protocol == PROTOCOL_NONE)
+		check_backends(p, d, service, sent);
+}
+
 static void parse_to_service(struct parse *p, struct doc *d, struct scenario_traffic *t)
 {
 	const struct scenario *s = p->s;
@@ -188,10 +260,7 @@ static void parse_to_service(struct parse *p, struct doc *d, struct scenario_tra
 			continue;
 		t->to_service = true;
 		t->service = i;
-		if (t->app != APP_HTTP && s->services[i].protocol == PROTOCOL_HTTP)
-			MISTAKE(p, d, "service '%s' reads HTTP requests, and %s sends none", text, app_words[t->app]);
-		else
-			check_backends(p, d, &s->services[i], t->app);
+		check_protocol(p, d, &s->services[i], t->app);
 		return;
 	}
 	names[s->services_count] = NULL;
@@ -276,6 +345,19 @@ static void parse_to_node(struct parse *p, struct doc *d, struct scenario_traffi
 		t->to_address = address.family ? address : nearest_address(p, d, &s->nodes[node], t->from[0]);
 }
 
+/* How a client writes. */
+static void parse_writing(struct parse *p, struct doc *entry, struct scenario_traffic *t)
+{
+	struct doc *piece = doc_get(entry, "piece"), *pause = doc_get(entry, "pause");
+
+	if (piece && parse_size(p, piece, SCENARIO_BYTES_MAX, &t->piece) && !t->piece)
+		MISTAKE(p, piece, "a client that writes nothing at a time is never done");
+	if (!piece)
+		parse_never(p, entry, "pause", "that is between pieces, and there is no 'piece'");
+	else if (pause && parse_duration(p, pause, &t->pause) && !t->pause)
+		MISTAKE(p, pause, "'pause' is zero; without it the pieces follow one another at once");
+}
+
 static void parse_entry_name(struct parse *p, const struct doc *d, struct scenario_traffic *t)
 {
 	const struct scenario *s = p->s;
@@ -322,8 +404,15 @@ static void parse_entry(struct parse *p, struct doc *d)
 					    "abort",
 					    "version",
 					    "expect_continue",
+					    "server_name",
+					    "hello_records",
+					    "hello_bytes",
+					    "pipeline",
+					    "piece",
+					    "pause",
 					    NULL};
-	static const char *const apps[] = {"echo", "http", "bulk", NULL};
+	static const char *const apps[] = {"echo", "http", "bulk", "tls", NULL};
+	static const enum app_kind kinds[] = {APP_ECHO, APP_HTTP, APP_BULK, APP_TLS};
 	struct scenario *s = p->s;
 	struct scenario_traffic t = {.app = APP_HTTP, .requests = 1, .burst = 1, .per_connection = 1};
 	struct doc *from = doc_get(d, "from"), *to = doc_get(d, "to"), *service = doc_get(d, "service");
@@ -334,7 +423,7 @@ static void parse_entry(struct parse *p, struct doc *d)
 		if (name)
 			parse_entry_name(p, name, &t);
 		if (app && parse_word(p, app, apps, NULL, &word))
-			t.app = (enum app_kind)word;
+			t.app = kinds[word];
 		if (from)
 			parse_node_list(p, from, ROLE_CLIENT, "client", &t.from, &t.from_count);
 		else
@@ -347,8 +436,11 @@ static void parse_entry(struct parse *p, struct doc *d)
 			parse_to_node(p, to, &t);
 		if (t.app == APP_HTTP)
 			parse_http(p, d, &t);
+		else if (t.app == APP_TLS)
+			parse_tls(p, d, &t);
 		else
 			parse_bytes(p, d, &t);
+		parse_writing(p, d, &t);
 		parse_pace(p, d, &t);
 	} else if (doc_is_empty(d)) {
 		MISTAKE(p, d, "an empty entry");

@@ -29,17 +29,17 @@ static nstime arrival_next(struct traffic_entry *e, uint64_t n, nstime last)
 	return nstime_add(s->start, n * s->interval_ns);
 }
 
-/* `path` with each {n} replaced; NULL stays NULL. */
-static char *path_expand(const char *path, uint64_t n)
+/* A path or name with each {n} replaced; NULL stays NULL. */
+static char *text_expand(const char *text, uint64_t n)
 {
-	if (!path)
+	if (!text)
 		return NULL;
 	char *out = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&out, &len);
 	if (!f)
 		log_fatal("out of memory for a path");
-	for (const char *p = path; *p;) {
+	for (const char *p = text; *p;) {
 		if (!strncmp(p, "{n}", 3)) {
 			fprintf(f, "%" PRIu64, n);
 			p += 3;
@@ -58,6 +58,8 @@ static enum client_kind kind_of(enum app_kind app)
 		return CLIENT_ECHO;
 	case APP_BULK:
 		return CLIENT_BULK;
+	case APP_TLS:
+		return CLIENT_TLS;
 	default:
 		return CLIENT_HTTP;
 	}
@@ -173,7 +175,7 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 	struct traffic *t = &w->traffic;
 	uint64_t n = e->started++;
 	struct world_node *wn = entry_client(e, u ? (uint64_t)(u - e->users) : n);
-	char *path = path_expand(s->path, n + 1);
+	char *path = text_expand(s->path, n + 1), *server_name = text_expand(s->server_name, n + 1);
 	struct client_spec spec = {
 		.kind = kind_of(s->app),
 		.tag = (uint64_t)(e - t->entries) << 32 | (u ? (uint64_t)(u - e->users) + 1 : 0),
@@ -190,6 +192,12 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 		.chunked = s->chunked,
 		.expect_continue = s->expect_continue,
 		.half_close = s->half_close,
+		.server_name = server_name,
+		.hello_records = s->hello_records,
+		.hello_bytes = s->hello_bytes,
+		.pipeline = (uint32_t)s->pipeline,
+		.piece_bytes = s->piece,
+		.pause = s->pause,
 		.keepalive_ms = (uint32_t)(s->keepalive / NSTIME_MS),
 		.idle = distribution_draw(&s->idle, &e->idles),
 	};
@@ -207,6 +215,7 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 		world_node_settle(wn);
 	}
 	free(path);
+	free(server_name);
 	if (!e->over && s->requests && e->started == s->requests)
 		entry_end(e, now);
 }

@@ -90,12 +90,29 @@ static enum classifier_key key_of(enum balance_key k)
 		return CLASSIFIER_KEY_HOST;
 	case BALANCE_BY_PATH:
 		return CLASSIFIER_KEY_PATH;
+	case BALANCE_BY_SERVER_NAME:
+		return CLASSIFIER_KEY_SERVER_NAME;
 	case BALANCE_BY_COOKIE:
 		return CLASSIFIER_KEY_COOKIE;
 	case BALANCE_BY_CLIENT:
 		break;
 	}
 	return CLASSIFIER_KEY_CLIENT;
+}
+
+static enum classifier_protocol protocol_of(enum service_protocol p)
+{
+	switch (p) {
+	case PROTOCOL_NONE:
+		return CLASSIFIER_NONE;
+	case PROTOCOL_TLS:
+		return CLASSIFIER_TLS;
+	case PROTOCOL_AUTO:
+		return CLASSIFIER_AUTO;
+	case PROTOCOL_HTTP:
+		break;
+	}
+	return CLASSIFIER_HTTP;
 }
 
 /* A rule as lb/classifier takes it; `to` are device ids, owned by the caller. */
@@ -113,7 +130,8 @@ static void rule_build(const struct scenario_rule *s, struct classifier_rule_con
 			  .header_name = s->header_name,
 			  .header_value = s->header_value,
 			  .cookie_name = s->cookie_name,
-			  .cookie_value = s->cookie_value},
+			  .cookie_value = s->cookie_value,
+			  .server_name = s->server_name},
 		.to = to,
 		.to_count = s->to_count,
 		.weights = s->weights,
@@ -145,7 +163,7 @@ static void services_build(struct world *w)
 		c->vips[n] = (struct node_vip){from->vip, from->port};
 		c->services[n] = (struct classifier_service_config){
 			.name = from->name,
-			.protocol = from->protocol == PROTOCOL_NONE ? CLASSIFIER_NONE : CLASSIFIER_HTTP,
+			.protocol = protocol_of(from->protocol),
 			.rules = rules,
 			.rules_count = from->rules_count,
 		};
@@ -270,6 +288,10 @@ static enum app_type app_type_of(enum app_kind kind)
 	switch (kind) {
 	case APP_HTTP:
 		return APP_TYPE_HTTP;
+	case APP_TLS:
+		return APP_TYPE_TLS;
+	case APP_AUTO:
+		return APP_TYPE_AUTO;
 	case APP_ECHO:
 		return APP_TYPE_ECHO;
 	case APP_BULK:
@@ -357,15 +379,14 @@ static int roles_build(struct world_node *wn, int cluster_netif)
 	if (!r && (spec->roles & ROLE_FORWARDER)) {
 		for (size_t t = 0; t < w->tunnels_count; t++)
 			stack_address_proxy(node_stack(wn->node), cluster_netif, w->tunnels[t]);
-		r = node_forwarder_enable(wn->node, spec->limits.table);
+		r = node_forwarder_enable(wn->node);
 	}
 	if (!r && (spec->roles & ROLE_BACKEND))
-		r = node_backend_enable(wn->node, spec->limits.connections,
-					spec->limits.buffer > UINT32_MAX ? UINT32_MAX : (uint32_t)spec->limits.buffer);
+		r = node_backend_enable(wn->node);
 	if (!r && (spec->roles & ROLE_CLASSIFIER)) {
 		uint32_t base, count;
 		flow_partition(s, wn, &base, &count);
-		r = node_classifier_enable(wn->node, base, count, spec->limits.connections, spec->limits.header);
+		r = node_classifier_enable(wn->node, base, count);
 	}
 	return r;
 }
@@ -408,6 +429,7 @@ int world_node_build(struct world_node *wn, const char **why)
 						  .boot = wn->boot_base + wn->boots,
 						  .forwarding = spec->roles & (ROLE_ROUTER | ROLE_FORWARDER),
 						  .keep_blobs = w->options.save_blobs,
+						  .limits = spec->limits,
 						  .trace = &wn->sink},
 			    w->engine.now);
 	if (w->flows && (spec->roles & ROLE_CLIENT))

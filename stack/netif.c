@@ -70,7 +70,7 @@ bool stack_address_local(const struct stack *s, const struct addr *a)
 static void stack_frame_send(struct stack *s, unsigned netif, struct buf *frame)
 {
 	if (s->output.count == STACK_OUTPUT_MAX) {
-		stack_drop(s, STACK_DROP_NEIGHBOUR, frame);
+		stack_drop(s, STACK_DROP_OUTPUT, frame);
 		return;
 	}
 	frame->mark = netif;
@@ -185,8 +185,12 @@ static err_t netif_output_ip6(struct netif *netif, struct pbuf *p, const ip6_add
 void stack_loopback(struct stack *s, struct pbuf *p)
 {
 	struct buf *b;
-	if (s->silent || s->loopback.count == STACK_LOOPBACK_MAX)
+	if (s->silent)
 		return;
+	if (s->loopback.count == STACK_LOOPBACK_MAX) {
+		s->counters.dropped[STACK_DROP_OUTPUT]++;
+		return;
+	}
 	b = buf_alloc(p->tot_len);
 	b->len = pbuf_copy_partial(p, b->data, p->tot_len, 0);
 	buf_queue_put(&s->loopback, b);

@@ -56,6 +56,19 @@ static void stack_seed(struct stack *s, uint64_t seed)
 	s->ip_id_offset = (uint16_t)random_u32(&s->random);
 }
 
+const char *stack_drop_name(enum stack_drop reason)
+{
+	static const char *const names[STACK_DROP_COUNT] = {
+		[STACK_DROP_FRAME] = "frame",         [STACK_DROP_DISCOVERY] = "discovery",
+		[STACK_DROP_HEADER] = "header",       [STACK_DROP_PROTOCOL] = "protocol",
+		[STACK_DROP_EXTENSION] = "extension", [STACK_DROP_NEIGHBOUR] = "neighbour",
+		[STACK_DROP_OUTPUT] = "output",       [STACK_DROP_ROUTE] = "route",
+		[STACK_DROP_OPTION] = "option",       [STACK_DROP_HALF_OPEN] = "half_open",
+		[STACK_DROP_SEQUENCE] = "sequence",
+	};
+	return names[reason];
+}
+
 struct stack *stack_new(const struct stack_config *config, nstime now)
 {
 	struct stack *s;

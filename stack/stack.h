@@ -42,6 +42,7 @@ enum stack_drop {
 	STACK_DROP_PROTOCOL,  /* to us, but neither TCP nor ICMP nor UDP; of ICMPv6, no echo request */
 	STACK_DROP_EXTENSION, /* to us, with IPv6 extension headers that are malformed or not understood */
 	STACK_DROP_NEIGHBOUR, /* next hop did not answer, or a queue to it was full */
+	STACK_DROP_OUTPUT,    /* too many frames wait to be pulled, or packets to ourselves within one call */
 	STACK_DROP_ROUTE,     /* no route, or not ours and not forwarding */
 	STACK_DROP_OPTION,    /* a segment's header or options were malformed beyond repair, or its flags impossible */
 	STACK_DROP_HALF_OPEN, /* a SYN beyond half_open_max or connections_max */
@@ -60,6 +61,9 @@ struct stack_counters {
 	uint64_t retransmissions; /* segments with data, SYN or FIN sent again by this stack; probes are none */
 	uint64_t dropped[STACK_DROP_COUNT];
 };
+
+/* "half_open"; for traces and results. Static. */
+const char *stack_drop_name(enum stack_drop reason);
 
 /* Proves that every hook (stack/hooks.h) wins over the library's own symbol, by running a scratch instance; call once
  * before the first stack_new. 0 or E_STATE after logging which one is not in force. */

@@ -14,6 +14,7 @@ UNIT_TESTS = \
 	tests/unit/test_blob \
 	tests/unit/test_blob_fields \
 	tests/unit/test_body \
+	tests/unit/test_census \
 	tests/unit/test_classifier \
 	tests/unit/test_courier \
 	tests/unit/test_courier_hostile \
@@ -30,6 +31,7 @@ UNIT_TESTS = \
 	tests/unit/test_handoff_cases \
 	tests/unit/test_health \
 	tests/unit/test_histogram \
+	tests/unit/test_hello \
 	tests/unit/test_impair \
 	tests/unit/test_impair_model \
 	tests/unit/test_impair_queue \
@@ -42,6 +44,7 @@ UNIT_TESTS = \
 	tests/unit/test_packet \
 	tests/unit/test_pcapng \
 	tests/unit/test_plot \
+	tests/unit/test_pipeline \
 	tests/unit/test_policy \
 	tests/unit/test_request \
 	tests/unit/test_rules \
@@ -59,6 +62,7 @@ UNIT_TESTS = \
 	tests/unit/test_sweep \
 	tests/unit/test_table \
 	tests/unit/test_tracefile \
+	tests/unit/test_tls \
 	tests/unit/test_traffic \
 	tests/unit/test_transparency \
 	tests/unit/test_units
@@ -79,6 +83,7 @@ SHELL_TESTS = \
 	tests/shell/docs.bats \
 	tests/shell/faults.bats \
 	tests/shell/layers.bats \
+	tests/shell/limits.bats \
 	tests/shell/results.bats \
 	tests/shell/random.bats \
 	tests/shell/scenarios.bats \
@@ -100,6 +105,7 @@ AM_TESTS_ENVIRONMENT = \
 	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT BATON TSHARK MANDOC srcdir builddir;
 
 EXTRA_DIST += $(SHELL_TESTS) tests/golden tests/lib tests/scenarios \
+	tests/unit/apps_wire.h \
 	tests/unit/blob_fields_bases.h tests/unit/blob_fields_probes.h \
 	tests/unit/forwarder_look.h \
 	tests/unit/handoff_cluster.h tests/unit/handoff_stacks.h \

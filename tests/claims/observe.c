@@ -247,8 +247,7 @@ OBSERVE(void, forwarder_message, struct forwarder *f, uint16_t from, uint64_t fr
 
 /* ---- classifier ---- */
 
-OBSERVE(int, node_classifier_enable, struct node *n, uint32_t flow_base, uint32_t flow_count, uint32_t connections_max,
-	uint32_t head_bytes_max)
+OBSERVE(int, node_classifier_enable, struct node *n, uint32_t flow_base, uint32_t flow_count)
 {
 	struct claims_step *s;
 
@@ -256,7 +255,7 @@ OBSERVE(int, node_classifier_enable, struct node *n, uint32_t flow_base, uint32_
 	s = note("node_classifier_enable", clock_now);
 	note_u64(s, "flow_base", flow_base);
 	note_u64(s, "flow_count", flow_count);
-	return __real_node_classifier_enable(n, flow_base, flow_count, connections_max, head_bytes_max);
+	return __real_node_classifier_enable(n, flow_base, flow_count);
 }
 
 static struct {

@@ -80,3 +80,28 @@ shark() {
 	diff <(shark forwarder.cluster -Y "ipv6.src == $tunnel" -T fields -e tcp.srcport -e tcp.dstport | awk '{print $1 * 65536 + $2}' | sort -nu) \
 	     <(jq -r 'select(.ev == "classifier.flow") | .flow' "$RUN/trace.jsonl" | sort -nu)
 }
+
+@test "a dissector finds the server names of hellos cut into records and segments, and the alerts" {
+	run_scenario "$srcdir/scenarios/tls-sni.yaml"
+	RUN=$BATS_TEST_TMPDIR/tls-sni
+	local names=$BATS_TEST_TMPDIR/names
+	shark client1.internet -d tcp.port==8443,tls -Y tls.handshake.type==1 -T fields -e tls.handshake.extensions_server_name >"$names"
+	[ "$(grep -cx Shop.Example "$names")" -eq 5 ]
+	[ "$(grep -cx 'c[0-9]*\.api\.example' "$names")" -eq 15 ]
+	[ "$(grep -cx unknown.example "$names")" -eq 5 ]
+	[ "$(shark client1.internet -Y 'tls.alert_message.desc == 112 && ip.src == 198.51.100.80' | wc -l)" -eq 5 ]
+	[ "$(shark client1.internet -Y 'tls.handshake.type == 2' | wc -l)" -eq 20 ]
+	[ -z "$(shark client1.internet -Y _ws.malformed)" ]
+}
+
+@test "pipelined requests travel in the blob, and a connection's replies all come from one backend" {
+	run_scenario "$srcdir/scenarios/keepalive-pipelined.yaml" --set 'capture=[forwarder.cluster]'
+	RUN=$BATS_TEST_TMPDIR/keepalive-pipelined
+	# four requests of 59 bytes or more each, received before the hand-off
+	[ "$(jq -r 'select(.ev == "indicate" and .bytes >= 236 and .bytes < 1000) | .bytes' "$RUN/trace.jsonl" | wc -l)" -eq 40 ]
+	shark forwarder.cluster -Y 'ip.src == 198.51.100.80 && tcp.len > 0' -T fields -e ip.dst -e tcp.dstport -e eth.src |
+		sort -u >"$BATS_TEST_TMPDIR/servers"
+	[ "$(cut -f1,2 "$BATS_TEST_TMPDIR/servers" | sort -u | wc -l)" -eq 96 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/servers")" -eq 96 ]
+	[ "$(cut -f3 "$BATS_TEST_TMPDIR/servers" | sort -u | wc -l)" -eq 3 ]
+}

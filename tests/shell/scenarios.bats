@@ -39,6 +39,10 @@ check_shipped() {
 @test "ipv6.yaml" { check_shipped ipv6; }
 @test "mixed-families.yaml" { check_shipped mixed-families; }
 @test "wan.yaml" { check_shipped wan; }
+@test "tls-sni.yaml" { check_shipped tls-sni; }
+@test "keepalive-pipelined.yaml" { check_shipped keepalive-pipelined; }
+@test "slow-request.yaml" { check_shipped slow-request; }
+@test "slowloris.yaml" { check_shipped slowloris; }
 @test "many-clients.yaml: 10,000 connections, under sanitizers 1,000" {
 	if ! sanitized; then
 		check_shipped many-clients;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lb/classifier: decisions (C1.4, C2.1), repeated choices, answers, the time limit, bounds and counters. */
 #include "lb/classifier.h"
+#include "node/tls.h"
 #include "tests/lib/unit.h"
 
 #include <check.h>
@@ -10,6 +11,8 @@
 #define HTTP_SERVICE 0
 #define NONE_SERVICE 1
 #define DEAD_SERVICE 2
+#define TLS_SERVICE  3
+#define AUTO_SERVICE 4
 
 static const uint16_t images[] = {1, 2}, others[] = {3, 4, 5};
 
@@ -21,17 +24,26 @@ static const struct classifier_rule_config none_rules[] = {
 	{.match = {.path = "/img/*"}, .to = images, .to_count = 2},
 	{.to = others, .to_count = 3},
 };
+static const struct classifier_rule_config tls_rules[] = {
+	{.match = {.server_name = "*.example"}, .to = images, .to_count = 2},
+};
+static const struct classifier_rule_config auto_rules[] = {
+	{.match = {.server_name = "*.example"}, .to = images, .to_count = 2},
+	{.match = {.path = "/*"}, .to = others, .to_count = 3},
+};
 static const struct classifier_service_config services[] = {
 	{.name = "web", .protocol = CLASSIFIER_HTTP, .rules = http_rules, .rules_count = 2},
 	{.name = "raw", .protocol = CLASSIFIER_NONE, .rules = none_rules, .rules_count = 2},
 	{.name = "dead", .protocol = CLASSIFIER_NONE},
+	{.name = "tls", .protocol = CLASSIFIER_TLS, .rules = tls_rules, .rules_count = 1},
+	{.name = "auto", .protocol = CLASSIFIER_AUTO, .rules = auto_rules, .rules_count = 2},
 };
 
 /* Events counted, and the fields of the last one. */
 struct events {
 	struct trace_sink sink;
 	unsigned counts[TRACE_EVENT_COUNT];
-	uint64_t device, candidates, status, rule;
+	uint64_t device, candidates, status, alert, rule;
 };
 
 static void events_emit(struct trace_sink *sink, nstime now, enum trace_event event, const struct trace_field *fields,
@@ -48,6 +60,8 @@ static void events_emit(struct trace_sink *sink, nstime now, enum trace_event ev
 			e->candidates = fields[i].u64;
 		else if (strcmp(fields[i].name, "status") == 0)
 			e->status = fields[i].u64;
+		else if (strcmp(fields[i].name, "alert") == 0)
+			e->alert = fields[i].u64;
 		else if (strcmp(fields[i].name, "rule") == 0)
 			e->rule = fields[i].u64;
 	}
@@ -146,9 +160,9 @@ START_TEST(chooses_again)
 	ck_assert_uint_eq(d.candidates, 1);
 	d = classifier_choose_again(conn, 3);
 	ck_assert_int_eq(d.verdict, CLASSIFIER_ANSWER);
-	ck_assert_uint_eq(d.status, 503);
+	ck_assert_int_eq(d.answer, CLASSIFIER_ANSWER_503);
 	ck_assert_uint_eq(events.status, 503);
-	ck_assert_uint_eq(classifier_conn_decision(conn).status, 503);
+	ck_assert_int_eq(classifier_conn_decision(conn).answer, CLASSIFIER_ANSWER_503);
 	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_503], 1);
 	classifier_close(conn, false);
 	classifier_free(c);
@@ -186,15 +200,19 @@ START_TEST(answers)
 {
 	static const struct {
 		const char *text;
+		enum classifier_answer answer;
 		uint16_t status;
 	} cases[] = {
-		{"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n", 404},
-		{"\026\003\001", 400},
-		{"GET / HTTP/1.1\r\n\r\n", 400},
+		{"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n", CLASSIFIER_ANSWER_404, 404},
+		{"\026\003\001", CLASSIFIER_ANSWER_400, 400},
+		{"GET / HTTP/1.1\r\n\r\n", CLASSIFIER_ANSWER_400, 400},
 	};
 	struct classifier *c = make(0);
 	struct classifier_conn *conn;
 	static char large[REQUEST_HEAD_BYTES_DEFAULT + 1];
+	static const char not_found[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+	const void *text;
+	size_t len;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct classifier_decision d;
@@ -202,27 +220,136 @@ START_TEST(answers)
 		conn = open_http(c, 0);
 		d = ask(conn, cases[i].text);
 		ck_assert_int_eq(d.verdict, CLASSIFIER_ANSWER);
-		ck_assert_uint_eq(d.status, cases[i].status);
+		ck_assert_int_eq(d.answer, cases[i].answer);
 		ck_assert_uint_eq(events.status, cases[i].status);
 		classifier_close(conn, false);
 	}
 	conn = open_http(c, 0);
 	memset(large, 'a', sizeof large);
 	memcpy(large, "GET /", 5);
-	ck_assert_uint_eq(classifier_data(conn, (uint8_t *)large, sizeof large, 0).status, 431);
+	ck_assert_int_eq(classifier_data(conn, (uint8_t *)large, sizeof large, 0).answer, CLASSIFIER_ANSWER_431);
 	classifier_close(conn, false);
 	conn = open_http(c, 0);
 	ask(conn, "GET ");
-	ck_assert_uint_eq(classifier_eof(conn, 0).status, 400);
+	ck_assert_int_eq(classifier_eof(conn, 0).answer, CLASSIFIER_ANSWER_400);
 	classifier_close(conn, false);
 	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_404], 1);
 	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_400], 3);
 	ck_assert_uint_eq(classifier_counters(c)->answered[CLASSIFIER_ANSWER_431], 1);
 	ck_assert_uint_eq(events.counts[TRACE_CLASSIFIER_ANSWER], 5);
 	ck_assert_uint_eq(classifier_expiry(c), NSTIME_NEVER);
-	ck_assert_str_eq(classifier_answer_text(404),
-			 "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-	ck_assert_ptr_null(classifier_answer_text(200));
+	text = classifier_answer_bytes(CLASSIFIER_ANSWER_404, &len);
+	ck_assert_uint_eq(len, sizeof not_found - 1);
+	ck_assert_mem_eq(text, not_found, len);
+	ck_assert_str_eq(classifier_answer_name(CLASSIFIER_ANSWER_404), "404");
+	ck_assert(!classifier_answer_is_alert(CLASSIFIER_ANSWER_404));
+	classifier_free(c);
+}
+END_TEST
+
+static struct classifier_conn *open_service(struct classifier *c, size_t service)
+{
+	struct classifier_decision d;
+	struct classifier_conn *conn = classifier_open(c, service, &tuple, NULL, 0, &d);
+
+	ck_assert_int_eq(d.verdict, CLASSIFIER_WAIT);
+	return conn;
+}
+
+/* Shows a ClientHello, but for its last `less` bytes. */
+static struct classifier_decision ask_hello(struct classifier_conn *conn, const char *name, uint32_t bytes, size_t less)
+{
+	struct classifier_decision d;
+	struct tls_session session;
+	struct vec wire = {0};
+
+	tls_client_hello(&wire, 1, name, 3, bytes, &session);
+	d = classifier_data(conn, wire.data, wire.len - less, 1);
+	vec_fini(&wire);
+	return d;
+}
+
+/* What a client of protocol tls is told, byte for byte. */
+static void expect_alert(struct classifier *c, struct classifier_conn *conn, struct classifier_decision d,
+			 enum classifier_answer answer, uint8_t level, uint8_t number)
+{
+	const uint8_t wanted[] = {21, 3, 3, 0, 2, level, number};
+	const void *bytes;
+	size_t len;
+
+	ck_assert_int_eq(d.verdict, CLASSIFIER_ANSWER);
+	ck_assert_int_eq(d.answer, answer);
+	bytes = classifier_answer_bytes(answer, &len);
+	ck_assert_uint_eq(len, sizeof wanted);
+	ck_assert_mem_eq(bytes, wanted, len);
+	ck_assert(classifier_answer_is_alert(answer));
+	ck_assert_uint_eq(classifier_counters(c)->answered[answer], 1);
+	ck_assert_uint_eq(events.alert, number);
+	classifier_close(conn, false);
+}
+
+START_TEST(tls)
+{
+	struct classifier *c = make(0);
+	struct classifier_conn *conn = open_service(c, TLS_SERVICE);
+
+	ck_assert_int_eq(ask_hello(conn, "A.Example", 0, 1).verdict, CLASSIFIER_WAIT);
+	expect_alert(c, conn, classifier_eof(conn, 1), CLASSIFIER_ANSWER_DECODE_ERROR, 2, 50);
+	conn = open_service(c, TLS_SERVICE);
+	ck_assert_uint_eq(ask_hello(conn, "A.Example", 0, 0).device, 1);
+	ck_assert_uint_eq(classifier_choose_again(conn, 1).device, 2);
+	expect_alert(c, conn, classifier_choose_again(conn, 1), CLASSIFIER_ANSWER_INTERNAL_ERROR, 2, 80);
+	conn = open_service(c, TLS_SERVICE);
+	expect_alert(c, conn, ask_hello(conn, "a.test", 0, 0), CLASSIFIER_ANSWER_UNRECOGNIZED_NAME, 2, 112);
+	conn = open_service(c, TLS_SERVICE);
+	ck_assert_int_eq(ask_hello(conn, NULL, 0, 0).answer, CLASSIFIER_ANSWER_UNRECOGNIZED_NAME);
+	classifier_close(conn, false);
+	conn = open_service(c, TLS_SERVICE);
+	expect_alert(c, conn, ask_hello(conn, "a.example", HELLO_BYTES_DEFAULT, 0), CLASSIFIER_ANSWER_HANDSHAKE_FAILURE,
+		     2, 40);
+	conn = open_service(c, TLS_SERVICE);
+	expect_alert(c, conn, ask(conn, "GET / HTTP/1.1\r\n"), CLASSIFIER_ANSWER_UNEXPECTED_MESSAGE, 2, 10);
+	conn = open_service(c, TLS_SERVICE);
+	expect_alert(c, conn, ask(conn, "\x80\x2e\1"), CLASSIFIER_ANSWER_PROTOCOL_VERSION, 2, 70);
+	conn = open_service(c, TLS_SERVICE);
+	expect_alert(c, conn, ask(conn, "\x16\3\1\xff\xff"), CLASSIFIER_ANSWER_RECORD_OVERFLOW, 2, 22);
+	conn = open_service(c, TLS_SERVICE);
+	expect_alert(c, conn, ask_hello(conn, "a b", 0, 0), CLASSIFIER_ANSWER_ILLEGAL_PARAMETER, 2, 47);
+	conn = open_service(c, TLS_SERVICE);
+	ask_hello(conn, "a.example", 0, 1);
+	ck_assert_ptr_eq(classifier_expire(c, 10 * NSTIME_S), conn);
+	expect_alert(c, conn, classifier_conn_decision(conn), CLASSIFIER_ANSWER_CLOSE_NOTIFY, 1, 0);
+	ck_assert_str_eq(classifier_answer_name(CLASSIFIER_ANSWER_UNRECOGNIZED_NAME), "unrecognized_name");
+	classifier_free(c);
+}
+END_TEST
+
+/* The first byte decides, and each kind of rule matches its own kind of connection. */
+START_TEST(automatic)
+{
+	struct classifier *c = make(0);
+	struct classifier_conn *conn = open_service(c, AUTO_SERVICE);
+
+	ck_assert_int_eq(classifier_data(conn, NULL, 0, 1).verdict, CLASSIFIER_WAIT);
+	ck_assert_int_eq(ask(conn, "G").verdict, CLASSIFIER_WAIT);
+	ck_assert_uint_eq(ask(conn, "ET / HTTP/1.1\r\nHost: a.example\r\n\r\n").device, 3);
+	classifier_close(conn, false);
+	conn = open_service(c, AUTO_SERVICE);
+	ck_assert_int_eq(ask(conn, "\x16").verdict, CLASSIFIER_WAIT);
+	classifier_close(conn, false);
+	conn = open_service(c, AUTO_SERVICE);
+	ck_assert_uint_eq(ask_hello(conn, "a.example", 0, 0).device, 1);
+	classifier_close(conn, false);
+	conn = open_service(c, AUTO_SERVICE);
+	ck_assert_int_eq(ask_hello(conn, "a.test", 0, 0).answer, CLASSIFIER_ANSWER_UNRECOGNIZED_NAME);
+	classifier_close(conn, false);
+	conn = open_service(c, AUTO_SERVICE);
+	ck_assert_int_eq(ask(conn, "GET * HTTP/1.1\r\n").answer, CLASSIFIER_ANSWER_400);
+	classifier_close(conn, false);
+	/* what never said anything is answered as HTTP */
+	conn = open_service(c, AUTO_SERVICE);
+	ck_assert_ptr_eq(classifier_expire(c, 10 * NSTIME_S), conn);
+	ck_assert_int_eq(classifier_conn_decision(conn).answer, CLASSIFIER_ANSWER_408);
 	classifier_free(c);
 }
 END_TEST
@@ -238,8 +365,8 @@ START_TEST(time_limit)
 	ck_assert_ptr_null(classifier_expire(c, 10 * NSTIME_S - 1));
 	ck_assert_ptr_eq(classifier_expire(c, 10 * NSTIME_S), a);
 	ck_assert_ptr_null(classifier_expire(c, 10 * NSTIME_S));
-	ck_assert_uint_eq(classifier_conn_decision(a).status, 408);
-	ck_assert_uint_eq(ask(a, "/1.1\r\nHost: web\r\n\r\n").status, 408);
+	ck_assert_int_eq(classifier_conn_decision(a).answer, CLASSIFIER_ANSWER_408);
+	ck_assert_int_eq(ask(a, "/1.1\r\nHost: web\r\n\r\n").answer, CLASSIFIER_ANSWER_408);
 	ck_assert_uint_eq(classifier_expiry(c), 14 * NSTIME_S);
 	classifier_close(d, false);
 	ck_assert_uint_eq(classifier_expiry(c), NSTIME_NEVER);
@@ -264,6 +391,29 @@ START_TEST(bounded)
 	open_http(c, 0);
 	ck_assert_ptr_null(classifier_open(c, HTTP_SERVICE, &tuple, NULL, 0, &d));
 	ck_assert_uint_eq(classifier_counters(c)->refused, 2);
+	classifier_free(c);
+}
+END_TEST
+
+START_TEST(per_client)
+{
+	struct classifier_config config = {
+		.services = services, .services_count = sizeof services / sizeof *services, .per_client_max = 2};
+	struct classifier *c = classifier_new(&config);
+	struct tuple a = {.remote = addr_v4(1), .remote_port = 1}, b = {.remote = addr_v4(2), .remote_port = 1};
+	struct classifier_decision d;
+	struct classifier_conn *first = classifier_open(c, HTTP_SERVICE, &a, NULL, 0, &d);
+
+	ck_assert_ptr_nonnull(classifier_open(c, HTTP_SERVICE, &a, NULL, 0, &d));
+	ck_assert_ptr_null(classifier_open(c, HTTP_SERVICE, &a, NULL, 0, &d));
+	ck_assert_uint_eq(classifier_counters(c)->refused_client, 1);
+	ck_assert_uint_eq(classifier_counters(c)->refused, 1);
+	ck_assert_ptr_nonnull(classifier_open(c, HTTP_SERVICE, &b, NULL, 0, &d));
+	/* one that is answered counts until it is closed */
+	ask(first, "bad");
+	ck_assert_ptr_null(classifier_open(c, TLS_SERVICE, &a, NULL, 0, &d));
+	classifier_close(first, false);
+	ck_assert_ptr_nonnull(classifier_open(c, TLS_SERVICE, &a, NULL, 0, &d));
 	classifier_free(c);
 }
 END_TEST
@@ -359,8 +509,11 @@ int main(void)
 	tcase_add_test(tcase, chooses_again);
 	tcase_add_test(tcase, protocol_none);
 	tcase_add_test(tcase, answers);
+	tcase_add_test(tcase, tls);
+	tcase_add_test(tcase, automatic);
 	tcase_add_test(tcase, time_limit);
 	tcase_add_test(tcase, bounded);
+	tcase_add_test(tcase, per_client);
 	tcase_add_test(tcase, maglev_keys);
 	tcase_add_test(tcase, sticky_keys);
 	return unit_run(suite);

@@ -99,6 +99,7 @@ START_TEST(sends_are_bounded)
 		count++;
 	ck_assert_int_eq(rc, E_FULL);
 	ck_assert_uint_eq(count, COURIER_QUEUE_BYTES_MAX / COURIER_MESSAGE_MAX);
+	ck_assert_uint_eq(courier_counters(n->c[1])->messages_refused, 2);
 	net_run_settled(n, 10 * NSTIME_S);
 	net_check_delivered(n);
 	net_send(n, 1, 2, 1, 3); /* there is room again */

@@ -126,17 +126,17 @@ static void roles_make(struct bench *b, enum place p)
 		stack_address_proxy(node_stack(n), 0, vip);
 		stack_address_proxy(node_stack(n), 1, address(TUNNEL));
 		ck_assert_int_eq(stack_vip_add(node_stack(n), vip, 0, none), 0);
-		ck_assert_int_eq(node_forwarder_enable(n, 8192), 0);
+		ck_assert_int_eq(node_forwarder_enable(n), 0);
 		return;
 	}
 	ck_assert_int_eq(stack_vip_add(node_stack(n), vip, legs[p][NET_CLUSTER], address_of(FORWARDER, NET_CLUSTER)),
 			 0);
 	if (p == CLASSIFIER) {
-		ck_assert_int_eq(node_classifier_enable(n, 0x00010001, 1U << 20, 0, 0), 0);
+		ck_assert_int_eq(node_classifier_enable(n, 0x00010001, 1U << 20), 0);
 		return;
 	}
-	ck_assert_int_eq(node_backend_enable(n, 0, 0), 0);
-	ck_assert_int_eq(node_classifier_enable(n, 1U << 24, 1U << 20, 0, 0), E_STATE);
+	ck_assert_int_eq(node_backend_enable(n), 0);
+	ck_assert_int_eq(node_classifier_enable(n, 1U << 24, 1U << 20), E_STATE);
 	ck_assert_int_eq(node_app_listen(n, APP_TYPE_HTTP, vip, 80), 0);
 }
 
@@ -166,6 +166,7 @@ static void bench_init(struct bench *b, const char *name)
 	addr_pair_put(&b->cluster.tunnel, &tunnel);
 	for (enum place p = CLIENT; p < PLACES; p++) {
 		struct node_config config = {.name = names[p],
+					     .limits = {.table = 8192},
 					     .device = (uint16_t)p,
 					     .seed = SEED,
 					     .boot = 1000 + p,

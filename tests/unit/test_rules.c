@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lb/rules: globs and conditions. */
 #include "lb/rules.h"
+#include "node/tls.h"
 #include "tests/lib/unit.h"
 
 #include <check.h>
@@ -90,6 +91,7 @@ static const struct rule_case rule_cases[] = {
 	{{.method = "GET", .path = "/img/*", .host = "other"}, false},
 	{{.method = "GET", .path = "/css/*", .host = "*"}, false},
 	{{.path = "/img/*", .header_name = "Accept", .cookie_name = "none"}, false},
+	{{.server_name = "*"}, false},
 };
 
 START_TEST(rules)
@@ -105,6 +107,38 @@ START_TEST(rules)
 }
 END_TEST
 
+static const struct {
+	struct rule_match rule;
+	const char *name; /* NULL: none is sent */
+	bool matches;
+} hello_cases[] = {
+	{{0}, "a.example", true},
+	{{0}, NULL, true},
+	{{.server_name = "a.example"}, "A.EXAMPLE", true},
+	{{.server_name = "A.*"}, "a.example", true},
+	{{.server_name = "*.example"}, "example", false},
+	{{.server_name = "*"}, "x", true},
+	{{.server_name = "*"}, NULL, false},
+	{{.host = "*"}, "a.example", false},
+	{{.path = "/*", .server_name = "*"}, "a.example", false},
+};
+
+START_TEST(hello_rules)
+{
+	struct tls_session session;
+	struct vec wire = {0};
+	struct hello h;
+
+	tls_client_hello(&wire, 1, hello_cases[_i].name, 1, 0, &session);
+	hello_init(&h, 0);
+	ck_assert_int_eq(hello_input(&h, wire.data, wire.len), HELLO_COMPLETE);
+	ck_assert_int_eq(rule_matches_hello(&hello_cases[_i].rule, &h), hello_cases[_i].matches);
+	ck_assert_int_eq(rule_matches_anything(&hello_cases[_i].rule), _i < 2);
+	hello_fini(&h);
+	vec_fini(&wire);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rules");
@@ -114,5 +148,6 @@ int main(void)
 	tcase_add_loop_test(tcase, globs, 0, sizeof glob_cases / sizeof *glob_cases);
 	tcase_add_test(tcase, many_stars);
 	tcase_add_loop_test(tcase, rules, 0, sizeof rule_cases / sizeof *rule_cases);
+	tcase_add_loop_test(tcase, hello_rules, 0, sizeof hello_cases / sizeof *hello_cases);
 	return unit_run(suite);
 }

@@ -297,12 +297,27 @@ START_TEST(test_everything)
 	expect_address(&node_of(s, "balancer")->attachments[0].address.v4, "192.0.2.1");
 	ck_assert_uint_eq(node_of(s, "balancer")->attachments[0].tunnel.v4.family, 0);
 	ck_assert_uint_eq(node_of(s, "balancer")->limits.header, 8192);
+	ck_assert_uint_eq(node_of(s, "balancer")->limits.hello, 4096);
+	ck_assert_uint_eq(node_of(s, "balancer")->limits.read, 5 * NSTIME_S);
+	ck_assert_uint_eq(node_of(s, "balancer")->limits.per_client, 50);
+	ck_assert_uint_eq(node_of(s, "balancer")->limits.courier_inbox, 2 << 20);
+	ck_assert_uint_eq(node_of(s, "backend2")->limits.flow_buffer, 64 << 10);
+	ck_assert_uint_eq(s->traffic[0].pipeline, 3);
+	ck_assert_uint_eq(s->traffic[0].piece, 100);
+	ck_assert_uint_eq(s->traffic[0].pause, NSTIME_MS);
 	/* routes: in the file's order behind what is on-link. */
 	ck_assert_uint_eq(server->routes_count, 3);
 	ck_assert_uint_eq(server->routes[1].prefix_len, 0);
 	expect_address(&server->routes[1].next_hop, "198.51.100.4");
-	ck_assert_uint_eq(server->apps_count, 4);
+	ck_assert_uint_eq(server->apps_count, 5);
 	ck_assert_uint_eq(s->services[1].protocol, PROTOCOL_NONE);
+	ck_assert_uint_eq(s->services[2].protocol, PROTOCOL_TLS);
+	ck_assert_str_eq(s->services[2].rules[0].server_name, "*.example");
+	ck_assert_uint_eq(s->services[2].rules[0].key, BALANCE_BY_SERVER_NAME);
+	ck_assert_uint_eq(s->services[3].protocol, PROTOCOL_AUTO);
+	ck_assert_str_eq(s->traffic[4].server_name, "{n}.example");
+	ck_assert_uint_eq(s->traffic[4].hello_records, 4);
+	ck_assert_uint_eq(s->traffic[4].hello_bytes, 2048);
 	ck_assert_str_eq(s->services[0].rules[0].header_name, "Accept");
 	ck_assert_str_eq(s->services[0].rules[0].header_value, "image/*");
 	ck_assert_str_eq(s->services[0].rules[0].cookie_value, "a*");
