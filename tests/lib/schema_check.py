@@ -18,6 +18,7 @@ MAPPINGS = {
     "health": ["health"],
     "d->key": ["size_distribution", "duration_distribution"],
     "a fault": ["fault"],
+    "a match": ["match_conditions"],
     "the impairments of one direction": ["impairments"],
     "a network": ["network"],
     "an attachment": ["attachment"],
