@@ -17,7 +17,8 @@ struct world {
 	struct random_stream r;
 	unsigned clients, far_clients, classifiers, backends, cut; /* cut: percent of attachments with impairments */
 	bool one_device, direct, server, raw, health;
-	bool v4, v6; /* the families of all networks: one or both */
+	bool v4, v6;                      /* the families of all networks: one or both */
+	bool cluster_went, internet_went; /* a link of that network goes down */
 };
 
 static unsigned below(struct world *w, unsigned n)
@@ -305,30 +306,64 @@ static void draw_member(struct world *w, char name[32])
 		snprintf(name, 32, "balancer");
 }
 
+static void draw_partition(struct world *w)
+{
+	printf("partition: [[balancer], [\"%s\"]], for: %u ms }\n", ONE_OF(w, "backend*", "backend1", "client*"),
+	       10 + below(w, 2500));
+}
+
+/* A link that is down cannot go down: each of the two kinds of link does so once. */
+static void draw_down(struct world *w, const char *link, const char *network, bool *went)
+{
+	if (*went)
+		draw_partition(w);
+	else
+		printf("link: %s.%s, down: %u ms }\n", link, network, 10 + below(w, 3000));
+	*went = true;
+}
+
+/* One packet: which, and what happens to it. */
+static void draw_exact(struct world *w, const char *name)
+{
+	if (chance(w, 30))
+		printf("delay: %u, by: %u ms, ", 1 + below(w, 20), 1 + below(w, 400));
+	else
+		printf("%s: %u, ", ONE_OF(w, "drop", "corrupt", "duplicate"), 1 + below(w, 20));
+	printf("on: %s.cluster, match: ", name);
+	if (chance(w, 40))
+		printf("{ is: %s, direction: %s, from: balancer }", ONE_OF(w, "data", "courier data", "courier hello"),
+		       ONE_OF(w, "in", "out"));
+	else
+		fputs(ONE_OF(w, "courier", "encapsulated", "tcp", "syn", "fin", "courier data"), stdout);
+	puts(" }");
+}
+
 static void draw_fault(struct world *w, unsigned at_ms)
 {
 	char name[32];
 
 	draw_member(w, name);
 	printf("  - { at: %u ms, ", at_ms);
-	switch (below(w, 5)) {
+	switch (below(w, 6)) {
 	case 0:
-		printf("link: %s.cluster, down: %u ms }\n", name, 10 + below(w, 3000));
+		draw_down(w, name, "cluster", &w->cluster_went);
 		break;
 	case 1:
 		printf("set: %s.cluster, loss: %u %%, delay: %u ms, jitter: 0 }\n", name, below(w, 10),
 		       1 + below(w, 10));
 		break;
 	case 2:
-		printf("%s: %u, on: %s.cluster, match: %s }\n", ONE_OF(w, "drop", "corrupt", "duplicate"),
-		       1 + below(w, 20), name, ONE_OF(w, "courier", "encapsulated", "tcp"));
+		draw_exact(w, name);
 		break;
 	case 3:
 		printf("%s: %u, on: balancer.internet }\n", ONE_OF(w, "drop", "corrupt", "duplicate"),
 		       1 + below(w, 50));
 		break;
+	case 4:
+		draw_partition(w);
+		break;
 	default:
-		printf("link: balancer.internet, down: %u ms }\n", 10 + below(w, 1500));
+		draw_down(w, "balancer", "internet", &w->internet_went);
 		break;
 	}
 }
@@ -353,7 +388,7 @@ static void draw_faults(struct world *w)
 		return;
 	puts("\nfaults:");
 	for (unsigned i = 0; i < count; i++)
-		draw_fault(w, below(w, 2000));
+		draw_fault(w, 4 * below(w, 500) + i); /* no two at one time */
 	if (crash)
 		draw_crash(w);
 }
