@@ -5,6 +5,7 @@
 #include "pcap/pcapng.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,19 +21,21 @@ static void *memory_resize(void *p, size_t count, size_t size)
 	return resized;
 }
 
+/* The 48 bits at p. Precondition: two more bytes are there. */
 static uint64_t mac_load(const uint8_t *p)
 {
-	uint64_t mac = 0;
+	uint64_t word;
 
-	for (unsigned i = 0; i < 6; i++)
-		mac = mac << 8 | p[i];
-	return mac;
+	memcpy(&word, p, sizeof word);
+	return be64toh(word) >> 16;
 }
 
 /* The first of the slots that an address may take. They do not wrap: the table has that many more behind its end. */
 static struct segment_mac *mac_slots(const struct segment *s, uint64_t mac)
 {
-	return &s->macs[(mac * UINT64_C(0x9e3779b97f4a7c15)) >> 40 & (SEGMENT_MACS_MAX - 1)];
+	uint64_t mixed = mac * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &s->macs[(mixed ^ mixed >> 32) >> 16 & (s->macs_count - 1)];
 }
 
 static struct attachment *mac_find(const struct segment *s, uint64_t mac)
@@ -57,6 +60,23 @@ static void mac_learn(struct segment *s, uint64_t mac, struct attachment *port)
 	if (i == SEGMENT_MACS_WAY)
 		i = 0; /* forget one: the frames for it are flooded until it speaks again */
 	slot[i] = (struct segment_mac){.mac = mac, .port = port};
+}
+
+/* Makes room for the addresses of `count` attachments, four times over: the few slots of one are never all taken. */
+static void macs_fit(struct segment *s, unsigned count)
+{
+	struct segment_mac *old = s->macs;
+	size_t old_slots = old ? s->macs_count + SEGMENT_MACS_WAY : 0;
+
+	if (s->macs_count >= 4 * count)
+		return;
+	s->macs_count = s->macs_count ? 2 * s->macs_count : SEGMENT_MACS_MIN;
+	s->macs = calloc(s->macs_count + SEGMENT_MACS_WAY, sizeof *s->macs);
+	if (!s->macs)
+		log_fatal("out of memory: a switch's addresses");
+	for (size_t i = 0; i < old_slots; i++)
+		mac_learn(s, old[i].mac, old[i].port);
+	free(old);
 }
 
 static void tap_write(struct tap *tap, const struct buf *frame, enum pcapng_direction direction, nstime now)
@@ -172,9 +192,6 @@ static void in_fire(struct timer *t, nstime now)
 void segment_init(struct segment *s, const struct segment_config *config)
 {
 	*s = (struct segment){.config = *config};
-	s->macs = calloc(SEGMENT_MACS_MAX + SEGMENT_MACS_WAY, sizeof *s->macs);
-	if (!s->macs)
-		log_fatal("out of memory: a switch's addresses");
 }
 
 void segment_fini(struct segment *s)
@@ -220,8 +237,11 @@ struct attachment *segment_attach(struct segment *s, const char *name, void *nod
 	impair_init(&a->in, &config);
 	timer_init(&a->timer_out, out_fire);
 	timer_init(&a->timer_in, in_fire);
-	s->attachments = memory_resize(s->attachments, s->count + 1, sizeof(struct attachment *));
+	if (!(s->count & (s->count - 1))) /* a power of two: full */
+		s->attachments =
+			memory_resize(s->attachments, s->count ? 2 * s->count : 1, sizeof(struct attachment *));
 	s->attachments[s->count++] = a;
+	macs_fit(s, s->count);
 	return a;
 }
 

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SEGMENT_MACS_MAX  4096U  /* learned addresses; a power of two */
+#define SEGMENT_MACS_MIN  64U    /* slots for learned addresses; four an attachment when those are more */
 #define SEGMENT_MACS_WAY  8U     /* slots an address may take; the switch floods for one it had to forget */
 #define SEGMENT_FRAME_MIN 14U    /* bytes: an Ethernet header */
 #define SEGMENT_FRAME_MAX 65549U /* bytes */
@@ -65,6 +65,7 @@ struct segment {
 		uint64_t mac; /* 48 bits; 0 is an empty slot */
 		struct attachment *port;
 	} * macs;
+	size_t macs_count; /* slots an address may begin at; a power of two */
 	uint64_t flooded; /* frames sent to all ports */
 	struct segment_partition {
 		struct segment_partition *next;

@@ -241,7 +241,7 @@ static void faults_fire(struct timer *timer, nstime now)
 /* Whether the traffic is done, every connection closed, and nothing on its way to a node. */
 static bool world_is_over(struct world *w)
 {
-	if (!w->scenario->traffic_count || !traffic_done(&w->traffic))
+	if (!traffic_done(&w->traffic))
 		return false;
 	for (size_t n = 0; n < w->scenario->nodes_count; n++)
 		if (w->nodes[n].node && !node_idle(w->nodes[n].node))
@@ -325,7 +325,8 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 	world_series_init(w);
 	if (s->faults_count)
 		engine_timer_set(&w->engine, &w->fault_timer, s->faults[0].at);
-	engine_timer_set(&w->engine, &w->end_timer, IDLE_CHECK_NS);
+	if (s->traffic_count) /* without, it goes on until `stop`, and nobody has to look */
+		engine_timer_set(&w->engine, &w->end_timer, IDLE_CHECK_NS);
 	return 0;
 }
 

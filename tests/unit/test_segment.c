@@ -353,7 +353,7 @@ END_TEST
 /* More addresses than the switch remembers: bounded, and still every frame arrives. */
 START_TEST(a_flood_of_addresses_is_bounded)
 {
-	for (unsigned i = 0; i < 3 * SEGMENT_MACS_MAX; i++) {
+	for (unsigned i = 0; i < 100 * SEGMENT_MACS_MIN; i++) {
 		struct buf *b = frame_make(0, 1, i);
 
 		store_be32(b->data + 6, i * 2654435761U & 0xfeffffff);
@@ -362,6 +362,7 @@ START_TEST(a_flood_of_addresses_is_bounded)
 		run();
 		ck_assert_uint_eq(delivered_count, NODES - 1);
 	}
+	ck_assert_uint_eq(segment.macs_count, SEGMENT_MACS_MIN);
 	delivered_count = 0;
 	send(1, BROADCAST, 1);
 	run();
@@ -369,6 +370,45 @@ START_TEST(a_flood_of_addresses_is_bounded)
 	send(0, 1, 2);
 	run();
 	ck_assert_uint_eq(delivered_count, 1);
+}
+END_TEST
+
+#define CROWD       3000U
+#define CROWD_FIRST 1000U /* the first one's number, behind BROADCAST */
+
+static void deliver_count(void *node, unsigned port, struct buf *frame, nstime now)
+{
+	(void)now;
+	ck_assert_uint_eq(load_be16(frame->data + 4) - 1U, CROWD_FIRST + port);
+	++*(unsigned *)node;
+	buf_free(frame);
+}
+
+/* A switch remembers every attachment's address, however many there are: what it has seen once it does not flood for.
+ */
+START_TEST(a_crowd_is_remembered)
+{
+	struct segment large;
+	struct attachment *crowd[CROWD];
+	unsigned count = 0;
+
+	segment_init(&large, &(struct segment_config){.engine = &engine, .seed = 7});
+	for (unsigned i = 0; i < CROWD; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "n%u.crowd", i);
+		crowd[i] = segment_attach(&large, name, &count, i, deliver_count);
+		segment_send(crowd[i], frame_make(CROWD_FIRST + i, CROWD_FIRST, 0), engine.now);
+		run(); /* what is learned by now outlives that the table grows */
+	}
+	large.flooded = 0;
+	count = 0;
+	for (unsigned i = 0; i < CROWD; i++)
+		segment_send(crowd[i], frame_make(CROWD_FIRST + i, CROWD_FIRST + (i + 1) % CROWD, 0), engine.now);
+	run();
+	ck_assert_uint_eq(large.flooded, 0);
+	ck_assert_uint_eq(count, CROWD);
+	segment_fini(&large);
 }
 END_TEST
 
@@ -541,6 +581,7 @@ int main(void)
 	tcase_add_test(c, partitions_part_their_sides);
 	tcase_add_test(c, runts_and_giants_are_refused);
 	tcase_add_test(c, a_flood_of_addresses_is_bounded);
+	tcase_add_test(c, a_crowd_is_remembered);
 	tcase_add_test(c, ends_with_frames_on_their_way);
 	tcase_add_test(c, taps_capture_both_ways);
 	tcase_add_test(c, anything_goes);
