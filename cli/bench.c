@@ -7,10 +7,15 @@
 #include <assert.h>
 
 const struct bench bench_list[] = {
+	/* first: it measures memory that others have not used and given back */
+	{"nodes", "10,000 idle nodes: memory of one, time to read and to create them, events in a second", bench_nodes},
 	{"sim-bulk", "8 flows of 50 MB through a router at 1 Gbit/s: packets a wall second, each counted once there",
 	 bench_sim_bulk},
 	{"sim-short", "20,000 connections of 200 B up and 10 kB down through a router: connections a wall second",
 	 bench_sim_short},
+	{"scale",
+	 "the cost of a packet at the router, by nodes that all have traffic, and by connections that are open",
+	 bench_scale},
 	{"handoff", "compile, encode, seal, open, decode and infuse one connection, parts and total, by size",
 	 bench_handoff_report},
 	{"forwarder", "look up, encapsulate and update checksums at a random entry of the mapping table, by size",

@@ -49,5 +49,7 @@ int bench_sim_short(struct bench_report *r);
 int bench_handoff_report(struct bench_report *r);
 int bench_forwarder(struct bench_report *r);
 int bench_engine(struct bench_report *r);
+int bench_scale(struct bench_report *r);
+int bench_nodes(struct bench_report *r);
 
 #endif

@@ -2,15 +2,9 @@
 /* sim-bulk and sim-short: how fast the simulator moves packets and makes connections, payload real, every checksum
  * computed and verified, every byte verified against its seed. */
 #include "base/err.h"
-#include "base/log.h"
 #include "cli/bench.h"
+#include "cli/bench_world.h"
 #include "cli/cli.h"
-#include "sim/scenario.h"
-#include "sim/world.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #define TOPOLOGY                                                                                                       \
 	"baton: 1\n"                                                                                                   \
@@ -35,59 +29,30 @@ static const char bulk_scenario[] =
 	TOPOLOGY BULK(1, 1) BULK(2, 2) BULK(3, 3) BULK(4, 4) BULK(5, 1) BULK(6, 2) BULK(7, 3) BULK(8, 4);
 static const char short_scenario[] = TOPOLOGY SHORT(1) SHORT(2) SHORT(3) SHORT(4);
 
-/* Reads a scenario's text, through a file that exists only meanwhile. */
-static int text_read(const char *text, struct scenario **s)
-{
-	char path[] = "/tmp/baton-bench-XXXXXX";
-	struct scenario_mistakes mistakes = {0};
-	int fd = mkstemp(path);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!f)
-		return E_IO;
-	fputs(text, f);
-	fclose(f);
-	int r = scenario_read(path, NULL, 0, s, &mistakes);
-	for (size_t n = 0; n < mistakes.count; n++)
-		log_error("benchmark:%u:%u: %s", mistakes.list[n].line, mistakes.list[n].column, mistakes.list[n].text);
-	scenario_mistakes_fini(&mistakes);
-	unlink(path);
-	return r;
-}
-
 /* Runs it to its end and reports. E_STATE when not every request was completed. */
 static int sim_run(struct bench_report *report, const char *text)
 {
 	struct scenario *s;
-	struct tracefile *trace;
-	struct world w;
-	const char *why;
-	char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1];
-	int r = text_read(text, &s);
+	struct bench_world b;
+	int r = bench_scenario_read(text, &s);
+	if (!r)
+		r = bench_world_open(&b, s);
 	if (r < 0)
 		return r;
-	tracefile_open(&trace, NULL);
-	r = world_init(&w, s, &(struct world_options){.seed = s->seed, .trace = trace}, &why);
-	if (!r) {
-		const struct world_node *router = &w.nodes[scenario_node_find(s, "router")];
-		nstime start = cli_clock();
-		world_run(&w, s->stop, UINT64_MAX);
-		double wall = (double)(cli_clock() - start) / (double)NSTIME_S;
-		uint64_t packets = 0;
-		for (size_t a = 0; a < router->spec->attachments_count; a++)
-			packets += router->attachments[a]->in.counters.delivered;
-		if (!w.done || w.traffic.failed || w.traffic.corrupted)
-			r = E_STATE;
-		bench_add_plain(report, "packets_per_second", (double)packets / wall, "packets/s");
-		bench_add_plain(report, "connections_per_second", (double)w.traffic.completed / wall, "connections/s");
-		bench_add_plain(report, "packets", (double)packets, "packets");
-		bench_add_plain(report, "connections", (double)w.traffic.completed, "connections");
-		bench_add_plain(report, "wall_seconds", wall, "s");
-		bench_add_plain(report, "virtual_seconds", (double)w.engine.now / (double)NSTIME_S, "s");
-	}
-	world_fini(&w);
-	invariants_fini(&w.invariants);
-	tracefile_close(trace, fingerprint);
-	scenario_free(s);
+	nstime start = cli_clock();
+	world_run(&b.world, s->stop, UINT64_MAX);
+	double wall = (double)(cli_clock() - start) / (double)NSTIME_S;
+	uint64_t packets = bench_world_packets(&b, "router");
+	const struct traffic *t = &b.world.traffic;
+	if (!b.world.done || t->failed || t->corrupted)
+		r = E_STATE;
+	bench_add_plain(report, "packets_per_second", (double)packets / wall, "packets/s");
+	bench_add_plain(report, "connections_per_second", (double)t->completed / wall, "connections/s");
+	bench_add_plain(report, "packets", (double)packets, "packets");
+	bench_add_plain(report, "connections", (double)t->completed, "connections");
+	bench_add_plain(report, "wall_seconds", wall, "s");
+	bench_add_plain(report, "virtual_seconds", (double)b.world.engine.now / (double)NSTIME_S, "s");
+	bench_world_close(&b);
 	return r;
 }
 

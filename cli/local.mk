@@ -6,7 +6,11 @@ baton_SOURCES = \
 	cli/bench_forwarder.c \
 	cli/bench_handoff.c \
 	cli/bench_handoff.h \
+	cli/bench_nodes.c \
+	cli/bench_scale.c \
 	cli/bench_sim.c \
+	cli/bench_world.c \
+	cli/bench_world.h \
 	cli/cli.h \
 	cli/cmd_bench.c \
 	cli/cmd_blob.c \

@@ -11,7 +11,7 @@
 #include "sim/units.h"
 
 #define SCENARIO_NAME_MAX        63U /* bytes of a name */
-#define SCENARIO_NETWORKS_MAX    1024U
+#define SCENARIO_NETWORKS_MAX    2048U
 #define SCENARIO_SERVICES_MAX    1024U
 #define SCENARIO_VIPS_MAX        64U   /* what one stack takes */
 #define SCENARIO_RULES_MAX       1024U /* of one service */
@@ -23,7 +23,7 @@
 #define SCENARIO_ATTACHMENTS_MAX 262144U     /* of all nodes */
 #define SCENARIO_INTERFACES_MAX  64U         /* of one node */
 #define SCENARIO_ROUTES_MAX      (1U << 20)  /* of all nodes */
-#define SCENARIO_WORK_MAX        (1U << 24)  /* names compared with globs, steps along paths */
+#define SCENARIO_WORK_MAX        (1U << 25)  /* names compared with globs, steps along paths */
 #define SCENARIO_SAMPLES_MAX     1000000U    /* of a time series */
 #define SCENARIO_SERIES_NODES    16U         /* nodes shown one by one without being asked for */
 #define SCENARIO_REQUESTS_MAX    1000000000U /* of one entry of traffic */
