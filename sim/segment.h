@@ -66,7 +66,7 @@ struct segment {
 		struct attachment *port;
 	} * macs;
 	size_t macs_count; /* slots an address may begin at; a power of two */
-	uint64_t flooded; /* frames sent to all ports */
+	uint64_t flooded;  /* frames sent to all ports */
 	struct segment_partition {
 		struct segment_partition *next;
 		size_t id;
