@@ -29,9 +29,9 @@
  *   queue       before the rate, the packets that wait for it: drop-tail, of which only `limit` takes any away, or
  *               CoDel, which drops at the head (`codel`; sim/impair_codel)
  *
- * `only:` limits duplicate, loss, corrupt, reorder, delay and jitter to matching packets; limit and rate are for all.
- * Each kind of impairment draws from a stream of its own ("link NODE.NETWORK in loss"), and only for packets that it
- * applies to, so that enabling one never shifts another.
+ * `only:` limits duplicate, loss, corrupt, reorder, delay and jitter to matching packets; limit, queue and rate are for
+ * all. Each kind of impairment draws from a stream of its own ("link NODE.NETWORK in loss"), and only for packets that
+ * it applies to, so that enabling one never shifts another.
  *
  * Books (invariant I4): sent = delivered + sum(dropped) + held, at all times; a duplicate counts as sent. */
 #ifndef BATON_SIM_IMPAIR_H

@@ -30,13 +30,15 @@ static int placed_compare(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Whether a key of a fault says what happens; under `set` that of some is an impairment. */
+/* Whether a key of a fault says what happens; under `set` three of them are impairments. */
 static bool key_is_kind(const char *key, bool set)
 {
+	if (set && (!strcmp(key, "corrupt") || !strcmp(key, "duplicate") || !strcmp(key, "delay")))
+		return false;
 	for (const char *const *word = kind_words; *word; word++)
-		if (!strcmp(*word, key) && strcmp(key, "set"))
-			return !set || (strcmp(key, "corrupt") && strcmp(key, "duplicate") && strcmp(key, "delay"));
-	return !strcmp(key, "set");
+		if (!strcmp(*word, key))
+			return true;
+	return false;
 }
 
 static bool fault_kind(struct parse *p, struct doc *d, enum fault_kind *kind)
@@ -131,7 +133,7 @@ static bool fault_exact(struct parse *p, struct doc *d, struct doc *subject, str
 	return on && parse_attachment_ref(p, on, &f->node, &f->attachment);
 }
 
-/* A node stands on both sides of a partition, or on one twice. */
+/* A node that stands on both sides cannot be parted from itself. */
 static void partition_overlap(struct parse *p, const struct doc *d, const struct scenario_fault *f)
 {
 	for (size_t i = 0; i < f->sides_count[0]; i++)
