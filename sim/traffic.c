@@ -29,26 +29,19 @@ static nstime arrival_next(struct traffic_entry *e, uint64_t n, nstime last)
 	return nstime_add(s->start, n * s->interval_ns);
 }
 
-/* A path or name with each {n} replaced; NULL stays NULL. */
-static char *text_expand(const char *text, uint64_t n)
+/* A path or name with each {n} replaced, kept in *out; NULL stays NULL. */
+static const char *text_expand(struct vec *out, const char *text, uint64_t n)
 {
+	char number[24];
 	if (!text)
 		return NULL;
-	char *out = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&out, &len);
-	if (!f)
-		log_fatal("out of memory for a path");
-	for (const char *p = text; *p;) {
-		if (!strncmp(p, "{n}", 3)) {
-			fprintf(f, "%" PRIu64, n);
-			p += 3;
-		} else {
-			fputc(*p++, f);
-		}
+	vec_clear(out);
+	for (const char *brace; (brace = strstr(text, "{n}")); text = brace + 3) {
+		vec_append(out, text, (size_t)(brace - text));
+		vec_append(out, number, (size_t)snprintf(number, sizeof(number), "%" PRIu64, n));
 	}
-	fclose(f);
-	return out;
+	vec_append(out, text, strlen(text) + 1);
+	return (const char *)out->data;
 }
 
 static enum client_kind kind_of(enum app_kind app)
@@ -175,7 +168,6 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 	struct traffic *t = &w->traffic;
 	uint64_t n = e->started++;
 	struct world_node *wn = entry_client(e, u ? (uint64_t)(u - e->users) : n);
-	char *path = text_expand(s->path, n + 1), *server_name = text_expand(s->server_name, n + 1);
 	struct client_spec spec = {
 		.kind = kind_of(s->app),
 		.tag = (uint64_t)(e - t->entries) << 32 | (u ? (uint64_t)(u - e->users) + 1 : 0),
@@ -184,7 +176,7 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 		.body_bytes = distribution_draw(&s->body, &e->bodies),
 		.method = s->method,
 		.host = s->host,
-		.path = path,
+		.path = text_expand(&t->path, s->path, n + 1),
 		.headers = (const char *const *)s->headers,
 		.headers_count = s->headers_count,
 		.reply_bytes = distribution_draw(&s->reply, &e->replies),
@@ -192,7 +184,7 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 		.chunked = s->chunked,
 		.expect_continue = s->expect_continue,
 		.half_close = s->half_close,
-		.server_name = server_name,
+		.server_name = text_expand(&t->server_name, s->server_name, n + 1),
 		.hello_records = s->hello_records,
 		.hello_bytes = s->hello_bytes,
 		.pipeline = (uint32_t)s->pipeline,
@@ -214,8 +206,6 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 		node_pump(wn->node, now);
 		world_node_settle(wn);
 	}
-	free(path);
-	free(server_name);
 	if (!e->over && s->requests && e->started == s->requests)
 		entry_end(e, now);
 }
@@ -319,6 +309,8 @@ void traffic_fini(struct traffic *t)
 	}
 	free(t->entries);
 	t->entries = NULL;
+	vec_fini(&t->path);
+	vec_fini(&t->server_name);
 }
 
 static void traffic_completed(struct traffic *t, struct traffic_entry *e, const struct client_outcome *o)

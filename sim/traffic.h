@@ -11,6 +11,7 @@
 
 #include "base/heap.h"
 #include "base/random.h"
+#include "base/vec.h"
 #include "node/client.h"
 #include "sim/histogram.h"
 #include "sim/scenario.h"
@@ -47,8 +48,9 @@ struct traffic {
 	size_t count, over;                           /* entries, and those of them that are over */
 	uint64_t started, completed, failed, aborted; /* requests; what is not of the last three is under way */
 	uint64_t failed_by[CLIENT_FAILURE_COUNT];
-	uint64_t bytes;     /* verified by clients */
-	uint64_t corrupted; /* streams */
+	uint64_t bytes;               /* verified by clients */
+	uint64_t corrupted;           /* streams */
+	struct vec path, server_name; /* of the request that is being started */
 	struct histogram latency_us, first_byte_us;
 	struct histogram stall_us; /* of replies that came in more than one piece */
 };
