@@ -125,6 +125,34 @@ START_TEST(tail_changed)
 }
 END_TEST
 
+#define OUTPUT_MAX 65536U /* frames, as doc/limits.md says */
+
+/* Frames that nobody pulls do not pile up without end. */
+START_TEST(output_is_bounded)
+{
+	struct wire w;
+	struct addr host = wire_addr(100);
+	struct buf *b;
+	unsigned queued = 0;
+
+	single(&w);
+	stack_output_ip(w.stacks[0], packet_to(host), 0, host, w.now);
+	stack_input(w.stacks[0], 0, frame_arp(2, 100, host, wire_addr(1), 0), w.now);
+	while ((b = sent(&w, 0)))
+		buf_free(b);
+	for (unsigned i = 0; i < OUTPUT_MAX + 3; i++)
+		stack_output_ip(w.stacks[0], packet_to(host), 0, host, w.now);
+	ck_assert_uint_eq(stack_counters(w.stacks[0])->dropped[STACK_DROP_OUTPUT], 3);
+	ck_assert_str_eq(stack_drop_name(STACK_DROP_OUTPUT), "output");
+	while ((b = sent(&w, 0))) {
+		queued++;
+		buf_free(b);
+	}
+	ck_assert_uint_eq(queued, OUTPUT_MAX);
+	wire_fini(&w);
+}
+END_TEST
+
 /* 64 neighbours, 100 packets each in turn: one request a neighbour. */
 START_TEST(neighbours_do_not_thrash)
 {
@@ -570,6 +598,7 @@ int main(void)
 	tcase_add_test(tc, library);
 	tcase_add_test(tc, line_found_late);
 	tcase_add_loop_test(tc, tail_changed, 0, 2);
+	tcase_add_test(tc, output_is_bounded);
 	tcase_add_test(tc, neighbours_do_not_thrash);
 	tcase_add_test(tc, neighbour_silent);
 	tcase_add_test(tc, arp_answers);
