@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define HINT_WIDTH  100U
 #define LABEL_WIDTH 12
 
 static const char *const colour_good = "\033[32m", *const colour_bad = "\033[31m", *const colour_off = "\033[0m";
@@ -180,6 +181,24 @@ static const char *actual_value(const struct run_expectation *e)
 	return e->actual;
 }
 
+/* A hint, indented, in lines of HINT_WIDTH at most. */
+static void print_hint(FILE *stream, const char *hint)
+{
+	while (*hint) {
+		size_t len = strlen(hint), cut = len;
+
+		if (len > HINT_WIDTH) {
+			for (cut = HINT_WIDTH; cut && hint[cut] != ' '; cut--)
+				;
+			cut = cut ? cut : HINT_WIDTH;
+		}
+		fprintf(stream, "      %.*s\n", (int)cut, hint);
+		hint += cut;
+		while (*hint == ' ')
+			hint++;
+	}
+}
+
 static void print_expectations(const struct run_results *r, bool colour)
 {
 	size_t width = 0;
@@ -196,6 +215,8 @@ static void print_expectations(const struct run_results *r, bool colour)
 
 		printf("  %s%s%s %-*s   %s\n", colour ? e->held ? colour_good : colour_bad : "", e->held ? "✓" : "✗",
 		       colour ? colour_off : "", (int)width, e->source->text, actual_value(e));
+		if (!e->held && e->source->hint)
+			print_hint(stdout, e->source->hint);
 	}
 }
 
@@ -228,5 +249,7 @@ void summary_failures(const struct scenario *s, const struct run_results *r)
 		else
 			fprintf(stderr, "%s: ", s->file);
 		fprintf(stderr, "'%s' does not hold: %s\n", e->source->text, e->actual);
+		if (e->source->hint)
+			print_hint(stderr, e->source->hint);
 	}
 }

@@ -47,21 +47,29 @@ static void app_listener_ready(struct sock_owner *owner, struct sock *k, unsigne
 	}
 }
 
-struct app *app_new(enum app_type type, struct stack *stack, struct addr address, uint16_t port, uint64_t seed)
+struct app *app_listen(const struct app_class *class, struct stack *stack, struct addr address, uint16_t port)
 {
 	struct app *a = calloc(1, sizeof *a);
 
 	if (!a)
 		log_fatal("out of memory: application");
 	a->owner.ready = app_listener_ready;
-	a->class = app_classes[type];
-	a->seed = seed;
+	a->class = class;
 	LIST_INIT(&a->conns);
 	a->listener = sock_listen(stack, address, port, &a->owner);
 	if (!a->listener) {
 		free(a);
 		return NULL;
 	}
+	return a;
+}
+
+struct app *app_new(enum app_type type, struct stack *stack, struct addr address, uint16_t port, uint64_t seed)
+{
+	struct app *a = app_listen(app_classes[type], stack, address, port);
+
+	if (a)
+		a->seed = seed;
 	return a;
 }
 
@@ -102,6 +110,7 @@ void app_free(struct app *a)
 		return;
 	while ((conn = LIST_FIRST(&a->conns)))
 		app_conn_free(conn);
+	free(a->targets);
 	free(a);
 }
 

@@ -18,6 +18,7 @@
  * alert.
  * Auto: HTTP or TLS, as each connection begins.
  * Echo: returns every byte, then ends its side when the peer does.
+ * Proxy: opens a connection of its own to one of its targets for each that it accepts, and copies bytes both ways.
  * Sink: reads to the end. A stream that begins with SINK_MAGIC is a preamble (magic, 8 bytes key, 8 bytes length of the
  * rest, network byte order) and a seeded body, which is verified; one that is wrong is reset. */
 #ifndef BATON_NODE_APP_H
@@ -50,6 +51,13 @@ struct app_counters {
 	uint64_t corrupted; /* bodies or streams that were not what they said */
 	uint64_t bad_requests;
 	uint64_t errors; /* connections reset, timed out, or cut short within a request or stream */
+	uint64_t copied; /* proxy: bytes from one connection to the other, both ways */
+};
+
+/* Where a proxy connects to. */
+struct app_target {
+	struct addr address;
+	uint16_t port;
 };
 
 struct app;
@@ -57,6 +65,10 @@ struct app;
 /* Listens on address:port (family 0: any; a VIP is given by its address). NULL when the port is taken or the stack is
  * full. The stack outlives all calls but app_free. */
 struct app *app_new(enum app_type type, struct stack *stack, struct addr address, uint16_t port, uint64_t seed);
+
+/* The same for a proxy; its connections go to the targets, of which there is one at least, in turn. They are copied. */
+struct app *app_proxy_new(struct stack *stack, struct addr address, uint16_t port, const struct app_target *targets,
+			  size_t targets_count);
 
 /* Frees the application with its connections' memory. It touches no socket (a node that crashes sends nothing): the
  * stack is freed with it, before or after. NULL is allowed. */

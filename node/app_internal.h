@@ -24,7 +24,8 @@ struct app_class {
 	void (*fini)(struct app_conn *conn); /* frees what the connection holds beyond itself; may be NULL */
 };
 
-extern const struct app_class app_http_class, app_echo_class, app_sink_class, app_tls_class, app_auto_class;
+extern const struct app_class app_http_class, app_echo_class, app_sink_class, app_tls_class, app_auto_class,
+	app_proxy_class;
 
 struct app {
 	struct sock_owner owner; /* of the listener */
@@ -34,7 +35,14 @@ struct app {
 	struct app_counters counters;
 	uint64_t connections;
 	LIST_HEAD(, app_conn) conns;
+	/* a proxy's */
+	struct stack *stack;
+	struct app_target *targets;
+	size_t targets_count, target_next;
 };
+
+/* An application that listens, or NULL; its class gives it what else it needs. */
+struct app *app_listen(const struct app_class *class, struct stack *stack, struct addr address, uint16_t port);
 
 /* Gives the connection, of which nothing was read, to another class; `conn` is gone. */
 void app_conn_become(struct app_conn *conn, struct sock *k, const struct app_class *class, nstime now);

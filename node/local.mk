@@ -6,6 +6,7 @@ libnode_a_SOURCES = \
 	node/app_echo.c \
 	node/app_http.c \
 	node/app_internal.h \
+	node/app_proxy.c \
 	node/app_sink.c \
 	node/app_tls.c \
 	node/body.c \

@@ -74,15 +74,28 @@ struct stack *node_stack(struct node *n)
 	return n->stack;
 }
 
-int node_app_listen(struct node *n, enum app_type type, struct addr address, uint16_t port)
+/* Takes ownership of what an application's maker gave. */
+static int app_keep(struct node *n, struct app *a)
 {
-	if (n->apps_count == NODE_APPS_MAX)
-		return E_FULL;
-	struct app *a = app_new(type, n->stack, address, port, n->config.seed);
 	if (!a)
 		return E_EXISTS;
 	n->apps[n->apps_count++] = a;
 	return 0;
+}
+
+int node_app_listen(struct node *n, enum app_type type, struct addr address, uint16_t port)
+{
+	if (n->apps_count == NODE_APPS_MAX)
+		return E_FULL;
+	return app_keep(n, app_new(type, n->stack, address, port, n->config.seed));
+}
+
+int node_proxy_listen(struct node *n, struct addr address, uint16_t port, const struct app_target *targets,
+		      size_t targets_count)
+{
+	if (n->apps_count == NODE_APPS_MAX)
+		return E_FULL;
+	return app_keep(n, app_proxy_new(n->stack, address, port, targets, targets_count));
 }
 
 struct client *node_client(struct node *n)

@@ -85,6 +85,8 @@ int node_backend_enable(struct node *n);
 
 /* An application that listens on address:port (family 0: any). */
 int node_app_listen(struct node *n, enum app_type type, struct addr address, uint16_t port);
+int node_proxy_listen(struct node *n, struct addr address, uint16_t port, const struct app_target *targets,
+		      size_t targets_count);
 
 /* The clients that run on this node, made at the first call. */
 struct client *node_client(struct node *n);

@@ -68,6 +68,7 @@ static void node_add_stack(const struct world_node *wn, uint64_t v[BREAKDOWN_NOD
 		v[BREAKDOWN_NODE_CONNECTIONS] += app_counters(app)->connections;
 		v[BREAKDOWN_NODE_RECEIVED] += app_counters(app)->bytes_in;
 		v[BREAKDOWN_NODE_SENT] += app_counters(app)->bytes_out;
+		v[BREAKDOWN_NODE_COPIED] += app_counters(app)->copied;
 	}
 	if (wn->spec->roles & ROLE_CLIENT)
 		v[BREAKDOWN_NODE_CONNECTIONS] += client_connections_opened(node_client(wn->node));

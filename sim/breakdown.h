@@ -24,6 +24,7 @@ struct world_node;
 	X(REQUESTS_FAILED, "requests_failed")                                                                          \
 	X(RECEIVED, "received_bytes") /* of bodies and streams, by its applications */                                 \
 	X(SENT, "sent_bytes")                                                                                          \
+	X(COPIED, "copied_bytes")               /* by its proxies */                                                   \
 	X(RETRANSMISSIONS, "retransmissions")   /* of its TCP */                                                       \
 	X(CLASSIFIED, "classified")             /* connections that its classifier read */                             \
 	X(HANDOFFS_STARTED, "handoffs_started") /* away from it */                                                     \

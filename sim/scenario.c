@@ -17,6 +17,8 @@ static void node_fini(struct scenario_node *n)
 {
 	free(n->name);
 	free(n->attachments);
+	for (size_t i = 0; i < n->apps_count; i++)
+		free(n->apps[i].targets);
 	free(n->apps);
 	free(n->routes);
 }
@@ -89,8 +91,10 @@ void scenario_free(struct scenario *s)
 		scenario_fault_fini(&s->faults[i]);
 	for (size_t i = 0; i < s->parties_count; i++)
 		party_free(s->parties[i]);
-	for (size_t i = 0; i < s->expects_count; i++)
+	for (size_t i = 0; i < s->expects_count; i++) {
 		free(s->expects[i].text);
+		free(s->expects[i].hint);
+	}
 	for (size_t i = 0; i < s->filters_count; i++)
 		free(s->filters[i]);
 	free(s->networks);
@@ -299,6 +303,7 @@ static void parse_root(struct parse *p)
 		parse_addresses(p);
 	if (p->addressed)
 		parse_routes(p);
+	parse_proxies(p);
 	parse_traffic(p);
 	if (p->addressed)
 		parse_reachability(p);

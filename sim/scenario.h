@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/nstime.h"
+#include "node/app.h"
 #include "node/client.h"
 #include "node/limits.h"
 #include "sim/distribution.h"
@@ -63,12 +64,14 @@ struct scenario_attachment {
 };
 
 /* APP_AUTO, HTTP or TLS as the connection begins, is what backends have for a service of protocol auto. */
-enum app_kind { APP_ECHO, APP_HTTP, APP_BULK, APP_SINK, APP_TLS, APP_AUTO };
+enum app_kind { APP_ECHO, APP_HTTP, APP_BULK, APP_SINK, APP_TLS, APP_PROXY, APP_AUTO };
 
 /* An application that listens on a node (apps: { http: 80, echo: 7 }). */
 struct scenario_app {
 	enum app_kind kind;
 	uint16_t port;
+	struct app_target *targets; /* APP_PROXY: where connections go, in turn */
+	size_t targets_count;
 };
 
 struct scenario_route {
@@ -205,6 +208,7 @@ struct scenario_fault {
 
 struct scenario_expect {
 	char *text; /* "requests.completed == 1000" */
+	char *hint; /* what to tell a person when it does not hold; may be NULL */
 	unsigned line, column;
 };
 

@@ -245,7 +245,7 @@ static bool parse_on(struct parse *p, struct doc *node, bool alone, struct scena
 
 static void parse_apps(struct parse *p, struct doc *node, struct scenario_node *n)
 {
-	static const char *const known[] = {"echo", "http", "bulk", "sink", "tls", NULL};
+	static const char *const known[] = {"echo", "http", "bulk", "sink", "tls", "proxy", NULL};
 	struct doc *d = doc_get(node, "apps");
 
 	if (!d || !parse_map(p, d, "apps", known, NULL))
@@ -256,14 +256,17 @@ static void parse_apps(struct parse *p, struct doc *node, struct scenario_node *
 
 		while (known[kind] && strcmp(known[kind], d->items[i]->key))
 			kind++;
-		if (!known[kind] || !parse_count(p, d->items[i], 1, UINT16_MAX, &port))
+		if (!known[kind])
+			continue;
+		const struct doc *port_doc = kind == APP_PROXY ? parse_proxy_port(p, d->items[i]) : d->items[i];
+		if (!port_doc || !parse_count(p, port_doc, 1, UINT16_MAX, &port))
 			continue;
 		for (size_t j = 0; j < n->apps_count; j++)
 			if (n->apps[j].port == port)
 				MISTAKE(p, d->items[i], "port %llu is taken by %s", (unsigned long long)port,
 					known[n->apps[j].kind]);
 		n->apps = scenario_grow(n->apps, n->apps_count, sizeof(*n->apps));
-		n->apps[n->apps_count++] = (struct scenario_app){(enum app_kind)kind, (uint16_t)port};
+		n->apps[n->apps_count++] = (struct scenario_app){.kind = (enum app_kind)kind, .port = (uint16_t)port};
 	}
 }
 

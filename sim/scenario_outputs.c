@@ -68,41 +68,54 @@ void parse_captures(struct parse *p)
 	}
 }
 
+/* One expectation, a text or { that: TEXT, hint: TEXT }. */
+static void parse_expect(struct parse *p, struct doc *item, struct metrics *known)
+{
+	static const char *const keys[] = {"that", "hint", NULL};
+	struct scenario *s = p->s;
+	struct doc *hint = NULL, *that = item;
+	const char *text, *hint_text = NULL;
+	char why[EXPECT_WHY_MAX];
+	struct expect x;
+	size_t column = 0;
+
+	if (item->kind == DOC_MAP) {
+		if (!parse_map(p, item, "an expectation", keys, NULL))
+			return;
+		that = doc_get(item, "that");
+		hint = doc_get(item, "hint");
+		if (!that) {
+			MISTAKE(p, item, "'that' is missing: METRIC OP VALUE, such as requests.failed == 0");
+			return;
+		}
+	}
+	struct doc_place where = doc_where(that);
+
+	if (!parse_text(p, that, &text) || (hint && !parse_text(p, hint, &hint_text)))
+		return;
+	breakdown_declare(s, text, known);
+	if (expect_parse(&x, text, known, why, &column)) {
+		if (where.line)
+			where.column += (unsigned)column + !that->plain;
+		mistake_add(p->mistakes, where, "%s", why);
+		return;
+	}
+	s->expects = scenario_grow(s->expects, s->expects_count, sizeof(*s->expects));
+	s->expects[s->expects_count++] = (struct scenario_expect){parse_copy(text), hint ? parse_copy(hint_text) : NULL,
+								  that->place.line, that->place.column};
+}
+
 void parse_expects(struct parse *p)
 {
 	struct doc *d = doc_get(p->root, "expect");
-	struct scenario *s = p->s;
 	struct metrics known;
 
 	if (!d || !parse_list(p, d, "expect"))
 		return;
 	metrics_init(&known);
 	result_declare(&known);
-	count_declare_scenario(s, &known);
-	for (size_t i = 0; i < d->count; i++) {
-		struct doc *item = d->items[i];
-		struct doc_place where = doc_where(item);
-		char why[EXPECT_WHY_MAX];
-		struct expect x;
-		const char *text;
-		size_t column = 0;
-
-		if (item->kind == DOC_MAP) {
-			MISTAKE(p, item, "an expectation is METRIC OP VALUE, such as requests.failed == 0");
-			continue;
-		}
-		if (!parse_text(p, item, &text))
-			continue;
-		breakdown_declare(s, text, &known);
-		if (expect_parse(&x, text, &known, why, &column)) {
-			if (where.line)
-				where.column += (unsigned)column + !item->plain;
-			mistake_add(p->mistakes, where, "%s", why);
-			continue;
-		}
-		s->expects = scenario_grow(s->expects, s->expects_count, sizeof(*s->expects));
-		s->expects[s->expects_count++] =
-			(struct scenario_expect){parse_copy(text), item->place.line, item->place.column};
-	}
+	count_declare_scenario(p->s, &known);
+	for (size_t i = 0; i < d->count; i++)
+		parse_expect(p, d->items[i], &known);
 	metrics_fini(&known);
 }

@@ -114,6 +114,11 @@ char *parse_path(const struct parse *p, const struct doc *d, const char *path);
 bool parse_distribution(struct parse *p, struct doc *d, enum units_dimension dimension, uint64_t least, uint64_t most,
 			struct distribution *out);
 
+/* apps: { proxy: { port: PORT, to: NODE:PORT or a list } }: the port's value, or NULL with a mistake. */
+const struct doc *parse_proxy_port(struct parse *p, struct doc *d);
+/* Where the proxies of all nodes connect to, when addresses and routes are known. */
+void parse_proxies(struct parse *p);
+
 /* References. A node by its name, or SIZE_MAX with a mistake. */
 size_t parse_node_ref(struct parse *p, const struct doc *d, const char *name, size_t len);
 /* "NODE.NETWORK" */
@@ -176,6 +181,10 @@ bool nodes_share_network(const struct scenario_node *a, const struct scenario_no
 
 /* Who answers to an address, or NULL; after parse_addresses. */
 const struct owner *owner_find(const struct parse *p, const struct addr *a);
+/* Which of a node's addresses the node `from` uses: on its own network, else the first with a path; IPv4 before IPv6.
+ */
+struct addr node_address_near(struct parse *p, const struct doc *d, const struct scenario_node *n, size_t from);
+
 /* Follows the routes of the nodes from `from` to an address; false when they do not lead there, or pass `avoid`
  * (SIZE_MAX: none) before they do. */
 bool routes_follow(struct parse *p, const struct doc *d, size_t from, const struct addr *to, size_t avoid);

@@ -474,3 +474,27 @@ void parse_reachability(struct parse *p)
 		}
 	}
 }
+
+struct addr node_address_near(struct parse *p, const struct doc *d, const struct scenario_node *n, size_t from)
+{
+	const struct scenario_node *client = &p->s->nodes[from];
+	struct addr nearest = {0};
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		for (size_t i = 0; i < n->attachments_count; i++) {
+			const struct addr *a = addr_pair_get(&n->attachments[i].address, family);
+
+			if (!a->family)
+				continue;
+			if (node_attachment(client, n->attachments[i].network) != SIZE_MAX)
+				return *a;
+			if (!nearest.family && routes_follow(p, d, from, a, SIZE_MAX))
+				nearest = *a;
+		}
+		if (nearest.family)
+			return nearest;
+	}
+	/* there is no path, which is told later of */
+	nearest = node_address(n, 4);
+	return nearest.family ? nearest : node_address(n, 6);
+}

@@ -12,7 +12,7 @@
 #define PIPELINE_MAX 1000U
 #define HEADER_MAX   4096U /* bytes of one field, and of a path */
 
-static const char *const app_words[] = {"echo", "http", "bulk", "sink", "tls", NULL};
+static const char *const app_words[] = {"echo", "http", "bulk", "sink", "tls", "proxy", NULL};
 static const char *const http_keys[] = {"method",          "host",    "path",       "headers",  "version",
 					"expect_continue", "chunked", "half_close", "pipeline", NULL};
 static const char *const tls_keys[] = {"server_name", "hello_records", "hello_bytes", NULL};
@@ -210,7 +210,7 @@ static void parse_bytes(struct parse *p, struct doc *entry, struct scenario_traf
 /* Whether an application takes what a client sends. */
 static bool app_takes(enum app_kind app, enum app_kind sent)
 {
-	return app == sent || (sent == APP_BULK && app == APP_SINK);
+	return app == sent || (sent == APP_BULK && app == APP_SINK) || app == APP_PROXY;
 }
 
 /* Whether every backend of the service serves what the traffic sends; one mistake tells the first that does not. */
@@ -288,32 +288,6 @@ static void check_listener(struct parse *p, const struct doc *d, const struct sc
 		t->app == APP_BULK ? "sink" : app_words[t->app], t->to_port);
 }
 
-/* Which of a node's addresses its clients use: on the first client's own network, else the first with a path; IPv4
- * before IPv6. */
-static struct addr nearest_address(struct parse *p, const struct doc *d, const struct scenario_node *n, size_t from)
-{
-	const struct scenario_node *client = &p->s->nodes[from];
-	struct addr nearest = {0};
-
-	for (uint8_t family = 4; family <= 6; family += 2) {
-		for (size_t i = 0; i < n->attachments_count; i++) {
-			const struct addr *a = addr_pair_get(&n->attachments[i].address, family);
-
-			if (!a->family)
-				continue;
-			if (node_attachment(client, n->attachments[i].network) != SIZE_MAX)
-				return *a;
-			if (!nearest.family && routes_follow(p, d, from, a, SIZE_MAX))
-				nearest = *a;
-		}
-		if (nearest.family)
-			return nearest;
-	}
-	/* there is no path, which is told later of */
-	nearest = node_address(n, 4);
-	return nearest.family ? nearest : node_address(n, 6);
-}
-
 /* The node that an address is of, or SIZE_MAX with a mistake (without one where addresses were not assigned). */
 static size_t address_node(struct parse *p, const struct doc *d, const struct addr *address)
 {
@@ -342,7 +316,7 @@ static void parse_to_node(struct parse *p, struct doc *d, struct scenario_traffi
 		return;
 	check_listener(p, d, &s->nodes[node], t);
 	if (p->addressed && t->from_count)
-		t->to_address = address.family ? address : nearest_address(p, d, &s->nodes[node], t->from[0]);
+		t->to_address = address.family ? address : node_address_near(p, d, &s->nodes[node], t->from[0]);
 }
 
 /* How a client writes. */

@@ -296,6 +296,7 @@ static enum app_type app_type_of(enum app_kind kind)
 		return APP_TYPE_ECHO;
 	case APP_BULK:
 	case APP_SINK:
+	case APP_PROXY: /* no service has it */
 		break;
 	}
 	return APP_TYPE_SINK;
@@ -398,8 +399,13 @@ static int apps_build(struct world_node *wn)
 	const struct scenario_node *spec = wn->spec;
 	const struct addr any = {0};
 	int r = 0;
-	for (size_t n = 0; !r && n < spec->apps_count; n++)
-		r = node_app_listen(wn->node, app_type_of(spec->apps[n].kind), any, spec->apps[n].port);
+	for (size_t n = 0; !r && n < spec->apps_count; n++) {
+		const struct scenario_app *app = &spec->apps[n];
+		if (app->kind == APP_PROXY)
+			r = node_proxy_listen(wn->node, any, app->port, app->targets, app->targets_count);
+		else
+			r = node_app_listen(wn->node, app_type_of(app->kind), any, app->port);
+	}
 	if (spec->roles & ROLE_BACKEND)
 		for (size_t n = 0; !r && n < s->services_count; n++)
 			r = node_app_listen(wn->node, app_type_of(scenario_service_app(spec, &s->services[n])),

@@ -23,6 +23,8 @@ MAPPINGS = {
     "a network": ["network"],
     "an attachment": ["attachment"],
     "apps": ["apps"],
+    "a proxy": ["proxy"],
+    "an expectation": ["expectation"],
     "limits": ["limits"],
     "a node": ["node"],
     "abort": ["abort"],

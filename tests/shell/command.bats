@@ -88,6 +88,18 @@ expect() {
 		run --quiet f.yaml
 }
 
+@test "a hint is shown where its expectation fails, and nowhere else" {
+	cp "$first" f.yaml
+	cat >> f.yaml <<'END'
+  - { that: requests.failed == 7, hint: "look at the %s of the server, and whether a word that is far too long for one line is cut where a space is" }
+  - { that: requests.failed == 0, hint: never shown }
+END
+	expect 1 "      look at the %s of the server, and whether a word that is far too long for one line is cut where a" run f.yaml
+	[[ $output == *$'\n'"      space is"* ]]
+	[[ $output != *"never shown"* ]]
+	expect 1 "look at the %s of the server" run --quiet f.yaml
+}
+
 @test "--set changes the file, and its mistakes name the path" {
 	expect 1 "✗ requests.completed == 4" run --set 'traffic.0.requests=1' "$first"
 	expect 2 "baton: --set nodes.nobody.role: there is no 'nobody' in the file" run --set nodes.nobody.role=client "$first"
@@ -115,6 +127,10 @@ expect() {
 
 @test "the packets of refused hand-offs wait for their end: no client has to send again" {
 	"$BATON" run --quiet "$srcdir/tests/scenarios/full-backends.yaml"
+}
+
+@test "a proxy copies every byte both ways, and passes on how connections end" {
+	"$BATON" run --quiet "$srcdir/tests/scenarios/proxy.yaml"
 }
 
 @test "backends may be on the clients' network too" {
