@@ -27,5 +27,23 @@ SCENARIOS = \
 	scenarios/router.yaml \
 	scenarios/partition.yaml
 
+TUTORIAL = \
+	scenarios/tutorial/1-two-hosts.yaml \
+	scenarios/tutorial/2-a-link.yaml \
+	scenarios/tutorial/3-loss.yaml \
+	scenarios/tutorial/4-hand-off.yaml \
+	scenarios/tutorial/5-rules.yaml \
+	scenarios/tutorial/6-bad-network.yaml \
+	scenarios/tutorial/7-a-backend-dies.yaml
+
+LABS = \
+	scenarios/labs/1-proxy-or-hand-off.yaml \
+	scenarios/labs/2-loss-and-blobs.yaml \
+	scenarios/labs/3-drain.yaml
+
+tutorialdir = $(pkgdatadir)/scenarios/tutorial
+dist_tutorial_DATA = $(TUTORIAL)
+labsdir = $(pkgdatadir)/scenarios/labs
+dist_labs_DATA = $(LABS)
 scenariosdir = $(pkgdatadir)/scenarios
 dist_scenarios_DATA = $(SCENARIOS) scenarios/page-sizes.txt

@@ -89,6 +89,7 @@ SHELL_TESTS = \
 	tests/shell/scenarios.bats \
 	tests/shell/schema.bats \
 	tests/shell/sweep.bats \
+	tests/shell/teaching.bats \
 	tests/shell/transparency.bats
 
 TESTS = $(UNIT_TESTS) $(CLAIM_TESTS) $(SHELL_TESTS)
