@@ -96,6 +96,13 @@ static inline bool tuple_equal(const struct tuple *a, const struct tuple *b)
 	return !differ;
 }
 
+/* The same connection from the other side. */
+static inline struct tuple tuple_reverse(const struct tuple *t)
+{
+	return (struct tuple){
+		.remote = t->local, .local = t->remote, .remote_port = t->local_port, .local_port = t->remote_port};
+}
+
 /* Whether the first prefix_len bits agree (and the families). */
 bool addr_in_prefix(const struct addr *a, const struct addr *prefix, uint8_t prefix_len);
 

@@ -21,6 +21,8 @@ libbase_a_SOURCES = \
 	base/nstime.h \
 	base/pages.c \
 	base/pages.h \
+	base/quantity.c \
+	base/quantity.h \
 	base/random.c \
 	base/random.h \
 	base/trace.c \

@@ -10,6 +10,18 @@ static const char *const names[TRACE_EVENT_COUNT] = {
 #undef TRACE_NAME
 };
 
+static const char *const meanings[TRACE_EVENT_COUNT] = {
+#define TRACE_MEANING(id, name, claims, text) [TRACE_##id] = text,
+	TRACE_LIST(TRACE_MEANING)
+#undef TRACE_MEANING
+};
+
+const char *trace_meaning(enum trace_event event)
+{
+	assert(event < TRACE_EVENT_COUNT);
+	return meanings[event];
+}
+
 const char *trace_name(enum trace_event event)
 {
 	assert(event < TRACE_EVENT_COUNT);

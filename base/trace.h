@@ -134,7 +134,8 @@ const char *trace_field_text(const struct trace_field *fields, size_t count, con
 uint64_t trace_field_u64(const struct trace_field *fields, size_t count, const char *name);
 const struct tuple *trace_field_tuple(const struct trace_field *fields, size_t count, const char *name);
 
-/* Static. */
+/* Static: its name, and what it says. */
 const char *trace_name(enum trace_event event);
+const char *trace_meaning(enum trace_event event);
 
 #endif

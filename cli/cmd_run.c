@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* baton run: simulates a scenario. */
 #include "base/err.h"
+#include "base/quantity.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
-#include "cli/quantity.h"
 #include "cli/summary.h"
+#include "report/page.h"
 #include "sim/units.h"
 
 #include <errno.h>
@@ -18,8 +19,8 @@ struct run_words {
 	const char *file, *out;
 	const char *sets[SETS_MAX];
 	size_t sets_count;
-	bool seed_given, quiet, save_blobs, csv, help;
-	uint64_t seed;
+	bool seed_given, quiet, save_blobs, csv, report, help;
+	uint64_t seed, connection; /* connection 0: not said */
 };
 
 static void print_help(void)
@@ -37,6 +38,9 @@ static void print_help(void)
 	     "  --out DIR          where the files go; out/STEM without it, STEM being FILE's name\n"
 	     "  --csv              also write tables to DIR: nodes.csv, links.csv, rules.csv, flows.csv,\n"
 	     "                     traffic.csv, histograms.csv\n"
+	     "  --report           also write DIR/report.html, a page with pictures: topology, time series,\n"
+	     "                     latencies, and the steps of one connection\n"
+	     "  --connection N     in the page, the N-th connection instead of the first that is handed over\n"
 	     "  --save-blobs       also write each hand-off's blob to DIR/blobs, for `baton blob`\n"
 	     "  --quiet            print failures only\n"
 	     "  --help             this text\n"
@@ -56,9 +60,11 @@ static int words_read(struct run_words *w, int argc, char **argv)
 	static const struct option options[] = {
 		{"seed", required_argument, NULL, 's'}, {"set", required_argument, NULL, 'e'},
 		{"out", required_argument, NULL, 'o'},  {"csv", no_argument, NULL, 'c'},
+		{"report", no_argument, NULL, 'r'},     {"connection", required_argument, NULL, 'n'},
 		{"save-blobs", no_argument, NULL, 'b'}, {"quiet", no_argument, NULL, 'q'},
 		{"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
-	static const char *const names[] = {"seed", "set", "out", "csv", "save-blobs", "quiet", "help", NULL};
+	static const char *const names[] = {"seed",       "set",        "out",   "csv",  "report",
+					    "connection", "save-blobs", "quiet", "help", NULL};
 	const char *why;
 	int answer;
 
@@ -83,6 +89,15 @@ static int words_read(struct run_words *w, int argc, char **argv)
 		case 'c':
 			w->csv = true;
 			break;
+		case 'r':
+			w->report = true;
+			break;
+		case 'n':
+			if (units_parse_count(optarg, &w->connection, &why))
+				return cli_usage("run", "--connection '%s': %s", optarg, why);
+			if (!w->connection)
+				return cli_usage("run", "--connection counts from 1");
+			break;
 		case 'b':
 			w->save_blobs = true;
 			break;
@@ -96,12 +111,39 @@ static int words_read(struct run_words *w, int argc, char **argv)
 			return cli_option_error("run", answer, argv, names);
 		}
 	}
+	if (w->connection && !w->report)
+		return cli_usage("run", "--connection says what --report shows, and needs it");
 	if (optind == argc)
 		return cli_usage("run", "a scenario file is needed");
 	if (optind + 1 < argc)
 		return cli_usage("run", "one scenario file at a time: '%s' is another", argv[optind + 1]);
 	w->file = argv[optind];
 	return STATUS_GOOD;
+}
+
+/* DIR/report.html. STATUS_GOOD, or STATUS_BROKEN with the reason printed. */
+static int page_make(const struct scenario *s, const struct run_words *w, const struct run_results *r, const char *out)
+{
+	char *summary = summary_text(s, &r->metrics), *path;
+	const struct page_input in = {
+		.scenario = s,
+		.seed = w->seed_given ? w->seed : s->seed,
+		.results = r,
+		.summary = summary,
+	};
+	int status = STATUS_GOOD;
+
+	if (asprintf(&path, "%s/report.html", out) < 0) {
+		cli_error("out of memory");
+		exit(STATUS_BROKEN);
+	}
+	if (page_write(&in, path)) {
+		cli_error("%s: %s", path, strerror(errno));
+		status = STATUS_BROKEN;
+	}
+	free(path);
+	free(summary);
+	return status;
 }
 
 static int run_report(const struct scenario *s, const struct run_words *w, const struct run_results *r, int err,
@@ -118,7 +160,7 @@ static int run_report(const struct scenario *s, const struct run_words *w, const
 	if (w->quiet)
 		summary_failures(s, r);
 	else
-		summary_print(s, w->seed_given ? w->seed : s->seed, r, out);
+		summary_print(s, w->seed_given ? w->seed : s->seed, r, out, w->report ? "report.html" : NULL);
 	fflush(stdout);
 	if (r->broken) {
 		cli_error("an invariant broke: %s: %s", r->broken, r->broken_detail);
@@ -142,6 +184,8 @@ static int run_file(const struct scenario *s, const struct run_words *w, const c
 		.seed = w->seed,
 		.save_blobs = w->save_blobs,
 		.csv = w->csv,
+		.record = w->report,
+		.connection = w->connection,
 		.clock = cli_clock,
 		.progress = progress_show,
 		.context = &progress,
@@ -151,7 +195,11 @@ static int run_file(const struct scenario *s, const struct run_words *w, const c
 	int err = run_scenario(s, &options, &results), err_number = errno;
 
 	progress_fini(&progress);
+	int page = results.record ? page_make(s, w, &results, out) : STATUS_GOOD;
 	int status = run_report(s, w, &results, err, err_number, out);
+
+	if (page)
+		status = page;
 
 	run_results_fini(&results);
 	return status;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* baton sweep: the grid of runs over varied values and seeds, in parallel processes. */
 #include "base/err.h"
+#include "base/quantity.h"
 #include "cli/cli.h"
-#include "cli/quantity.h"
 #include "cli/sweep_share.h"
 #include "sim/scenario_doc.h"
 #include "sim/units.h"

@@ -20,8 +20,6 @@ baton_SOURCES = \
 	cli/main.c \
 	cli/progress.c \
 	cli/progress.h \
-	cli/quantity.c \
-	cli/quantity.h \
 	cli/summary.c \
 	cli/summary.h \
 	cli/sweep_share.c \

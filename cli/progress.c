@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/progress.h"
 
+#include "base/quantity.h"
 #include "cli/cli.h"
-#include "cli/quantity.h"
 
 #include <inttypes.h>
 #include <signal.h>

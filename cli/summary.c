@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/summary.h"
 
+#include "base/quantity.h"
 #include "cli/cli.h"
-#include "cli/quantity.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HINT_WIDTH  100U
@@ -27,7 +28,7 @@ struct counter {
 };
 
 /* Prints nothing when all are left out. */
-static void print_counters(const struct metrics *m, const char *label, const struct counter *c, size_t count)
+static void print_counters(FILE *f, const struct metrics *m, const char *label, const struct counter *c, size_t count)
 {
 	char text[QUANTITY_MAX];
 	bool first = true;
@@ -38,19 +39,19 @@ static void print_counters(const struct metrics *m, const char *label, const str
 		if (!n && c[i].unless_zero)
 			continue;
 		if (first)
-			printf("%-*s", LABEL_WIDTH, label);
-		printf("%s%s %s", first ? "" : ", ", quantity_count(text, n),
-		       n == 1 && c[i].one ? c[i].one : c[i].word);
+			fprintf(f, "%-*s", LABEL_WIDTH, label);
+		fprintf(f, "%s%s %s", first ? "" : ", ", quantity_count(text, n),
+			n == 1 && c[i].one ? c[i].one : c[i].word);
 		first = false;
 	}
 	if (!first)
-		putchar('\n');
+		fputc('\n', f);
 }
 
-#define PRINT_COUNTERS(m, label, list) print_counters((m), (label), (list), sizeof(list) / sizeof(*(list)))
+#define PRINT_COUNTERS(f, m, label, list) print_counters((f), (m), (label), (list), sizeof(list) / sizeof(*(list)))
 
 /* All counters under a prefix that are not zero, by the rest of their names. */
-static void print_all(const struct metrics *m, const char *label, const char *prefix, const char *before)
+static void print_all(FILE *f, const struct metrics *m, const char *label, const char *prefix, const char *before)
 {
 	char text[QUANTITY_MAX];
 	bool first = true;
@@ -61,13 +62,13 @@ static void print_all(const struct metrics *m, const char *label, const char *pr
 		if (strncmp(x->path, prefix, strlen(prefix)) || x->kind != METRIC_NUMBER || !x->value)
 			continue;
 		if (first)
-			printf("%-*s", LABEL_WIDTH, label);
-		printf("%s%s %s%s", first ? "" : ", ", quantity_count(text, x->value), before,
+			fprintf(f, "%-*s", LABEL_WIDTH, label);
+		fprintf(f, "%s%s %s%s", first ? "" : ", ", quantity_count(text, x->value), before,
 		       x->path + strlen(prefix));
 		first = false;
 	}
 	if (!first)
-		putchar('\n');
+		fputc('\n', f);
 }
 
 static void print_title(const struct scenario *s, uint64_t seed, const struct run_results *r)
@@ -86,23 +87,23 @@ static void print_title(const struct scenario *s, uint64_t seed, const struct ru
 }
 
 /* Virtual time passes on links alone: where those on the way have no delay and no rate, a hand-off takes none. */
-static void print_latency(const struct metrics *m)
+static void print_latency(FILE *f, const struct metrics *m)
 {
 	char p50[QUANTITY_MAX], p99[QUANTITY_MAX], max[QUANTITY_MAX];
 
 	if (!number(m, "handoffs.completed"))
 		return;
-	printf("%-*s", LABEL_WIDTH, "  latency");
+	fprintf(f, "%-*s", LABEL_WIDTH, "  latency");
 	if (number(m, "handoffs.latency_us.max"))
-		printf("median %s, 99 %% within %s, longest %s\n",
-		       quantity_time(p50, number(m, "handoffs.latency_us.p50") * NSTIME_US),
-		       quantity_time(p99, number(m, "handoffs.latency_us.p99") * NSTIME_US),
-		       quantity_time(max, number(m, "handoffs.latency_us.max") * NSTIME_US));
+		fprintf(f, "median %s, 99 %% within %s, longest %s\n",
+			quantity_time(p50, number(m, "handoffs.latency_us.p50") * NSTIME_US),
+			quantity_time(p99, number(m, "handoffs.latency_us.p99") * NSTIME_US),
+			quantity_time(max, number(m, "handoffs.latency_us.max") * NSTIME_US));
 	else
-		puts("none: the links on the way have no delay");
+		fputs("none: the links on the way have no delay\n", f);
 }
 
-static void print_handoffs(const struct metrics *m)
+static void print_handoffs(FILE *f, const struct metrics *m)
 {
 	static const struct counter classifier[] = {{"classifier.answered.400", "answered 400", NULL, true},
 						    {"classifier.answered.404", "answered 404", NULL, true},
@@ -120,26 +121,26 @@ static void print_handoffs(const struct metrics *m)
 	static const struct counter driver[] = {{"driver.buffered", "packets buffered", "packet buffered", false},
 						{"driver.overflowed", "overflowed", NULL, false}};
 
-	PRINT_COUNTERS(m, "classifier", classifier);
-	print_all(m, "  alerts", "classifier.alerts.", "");
-	PRINT_COUNTERS(m, "hand-offs", handoffs);
-	print_latency(m);
-	PRINT_COUNTERS(m, "courier", courier);
-	PRINT_COUNTERS(m, "driver", driver);
+	PRINT_COUNTERS(f, m, "classifier", classifier);
+	print_all(f, m, "  alerts", "classifier.alerts.", "");
+	PRINT_COUNTERS(f, m, "hand-offs", handoffs);
+	print_latency(f, m);
+	PRINT_COUNTERS(f, m, "courier", courier);
+	PRINT_COUNTERS(f, m, "driver", driver);
 }
 
-static void print_packets(const struct metrics *m)
+static void print_packets(FILE *f, const struct metrics *m)
 {
 	static const struct counter packets[] = {{"packets.sent", "sent", NULL, false},
 						 {"packets.delivered", "delivered", NULL, false},
 						 {"packets.dropped", "dropped", NULL, false},
 						 {"packets.in_flight", "in flight", NULL, false}};
 
-	PRINT_COUNTERS(m, "packets", packets);
-	print_all(m, "  dropped", "packets.dropped_by.", "by ");
+	PRINT_COUNTERS(f, m, "packets", packets);
+	print_all(f, m, "  dropped", "packets.dropped_by.", "by ");
 }
 
-static void print_requests(const struct metrics *m)
+static void print_requests(FILE *f, const struct metrics *m)
 {
 	static const char *const paths[] = {"requests.started", "requests.completed", "requests.failed"};
 	uint64_t started = number(m, paths[0]), aborted = number(m, "requests.aborted");
@@ -148,27 +149,27 @@ static void print_requests(const struct metrics *m)
 
 	for (size_t i = 0; i < 3; i++)
 		quantity_count(text[i], number(m, paths[i]));
-	printf("%-*s%s started, %s completed, %s failed", LABEL_WIDTH, "requests", text[0], text[1], text[2]);
+	fprintf(f, "%-*s%s started, %s completed, %s failed", LABEL_WIDTH, "requests", text[0], text[1], text[2]);
 	if (aborted)
-		printf(", %s aborted on purpose", quantity_count(other, aborted));
+		fprintf(f, ", %s aborted on purpose", quantity_count(other, aborted));
 	if (started > ended)
-		printf(", %s unfinished", quantity_count(other, started - ended));
-	putchar('\n');
+		fprintf(f, ", %s unfinished", quantity_count(other, started - ended));
+	fputc('\n', f);
 }
 
-static void print_metrics(const struct scenario *s, const struct metrics *m)
+static void print_metrics(FILE *f, const struct scenario *s, const struct metrics *m)
 {
 	static const struct counter client[] = {{"client.resets", "resets", "reset", false},
 						{"client.retransmissions", "retransmissions", "retransmission", false}};
 	char bytes[QUANTITY_MAX];
 
-	print_requests(m);
-	printf("%-*s%s verified, %" PRIu64 " corrupted\n", LABEL_WIDTH, "streams",
-	       quantity_bytes(bytes, number(m, "streams.bytes")), number(m, "streams.corrupted"));
-	PRINT_COUNTERS(m, "clients", client);
+	print_requests(f, m);
+	fprintf(f, "%-*s%s verified, %" PRIu64 " corrupted\n", LABEL_WIDTH, "streams",
+		quantity_bytes(bytes, number(m, "streams.bytes")), number(m, "streams.corrupted"));
+	PRINT_COUNTERS(f, m, "clients", client);
 	if (s->services_count)
-		print_handoffs(m);
-	print_packets(m);
+		print_handoffs(f, m);
+	print_packets(f, m);
 }
 
 /* The value alone where `actual` begins with the metric that the expectation does: "requests.completed is 998". */
@@ -220,12 +221,28 @@ static void print_expectations(const struct run_results *r, bool colour)
 	}
 }
 
-void summary_print(const struct scenario *s, uint64_t seed, const struct run_results *r, const char *out)
+char *summary_text(const struct scenario *s, const struct metrics *m)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f)
+		print_metrics(f, s, m);
+	if (!f || fclose(f)) {
+		cli_error("out of memory");
+		exit(STATUS_BROKEN);
+	}
+	return text;
+}
+
+void summary_print(const struct scenario *s, uint64_t seed, const struct run_results *r, const char *out,
+		   const char *also)
 {
 	const struct metric *fingerprint = metrics_find(&r->metrics, "fingerprint");
 
 	print_title(s, seed, r);
-	print_metrics(s, &r->metrics);
+	print_metrics(stdout, s, &r->metrics);
 	print_expectations(r, cli_colour(stdout));
 	putchar('\n');
 	if (out)
@@ -233,7 +250,7 @@ void summary_print(const struct scenario *s, uint64_t seed, const struct run_res
 	if (out && s->captures_count)
 		printf(", %zu capture%s (.pcapng)", s->captures_count, s->captures_count == 1 ? "" : "s");
 	if (out)
-		putchar('\n');
+		printf("%s%s\n", also ? ", " : "", also ? also : "");
 	printf("%-*s%s\n", LABEL_WIDTH, "fingerprint", fingerprint && fingerprint->text ? fingerprint->text : "none");
 }
 

@@ -5,8 +5,13 @@
 
 #include "sim/run.h"
 
-/* To standard output: what happened, what was expected, where the files are. `out` may be NULL: no files. */
-void summary_print(const struct scenario *s, uint64_t seed, const struct run_results *r, const char *out);
+/* What happened, as summary_print says it; to be freed. Nothing in it depends on the machine. */
+char *summary_text(const struct scenario *s, const struct metrics *m);
+
+/* To standard output: what happened, what was expected, where the files are. `out` may be NULL: no files; `also` names
+ * those that the options asked for, NULL: none. */
+void summary_print(const struct scenario *s, uint64_t seed, const struct run_results *r, const char *out,
+		   const char *also);
 
 /* To standard error: the expectations that did not hold, as FILE:LINE:COLUMN: MESSAGE. */
 void summary_failures(const struct scenario *s, const struct run_results *r);

@@ -55,7 +55,7 @@ AC_DEFUN([BATON_SUMMARY], [
   sanitizer     $with_sanitizer
   lwIP          2.1.3 ($LWIP_CPPFLAGS $LWIP_LIBS)
   prefix        $prefix
-  for tests     bats: ${BATS:-missing (package bats)}, tshark: ${TSHARK:-missing (package tshark)}, mandoc: ${MANDOC:-missing (package mandoc)}
+  for tests     bats: ${BATS:-missing (package bats)}, tshark: ${TSHARK:-missing (package tshark)}, mandoc: ${MANDOC:-missing (package mandoc)}, xmllint: ${XMLLINT:-missing (package libxml2-utils)}
 
   make          builds ./baton
   make check    runs the tests])

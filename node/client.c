@@ -166,10 +166,7 @@ static void story_begin(struct client_conn *conn, nstime now)
 	struct tuple own = sock_tuple(conn->sock);
 
 	conn->story = (struct client_connection){
-		.tuple = {.remote = own.local,
-			  .local = own.remote,
-			  .remote_port = own.local_port,
-			  .local_port = own.remote_port},
+		.tuple = tuple_reverse(&own),
 		.kind = conn->kind,
 		.opened = now,
 		.reason = "unused",

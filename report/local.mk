@@ -2,9 +2,21 @@
 libreport_a_SOURCES = \
 	report/document.c \
 	report/document.h \
+	report/figures.c \
+	report/figures.h \
+	report/ladder.c \
+	report/ladder.h \
 	report/markup.c \
 	report/markup.h \
+	report/page.c \
+	report/page.h \
 	report/plot.c \
 	report/plot.h \
 	report/plot_axis.c \
-	report/plot_axis.h
+	report/plot_axis.h \
+	report/proof.c \
+	report/proof.h \
+	report/tables.c \
+	report/tables.h \
+	report/topology.c \
+	report/topology.h

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #define WIDTH        520.0
 #define HEIGHT       280.0
@@ -180,10 +181,14 @@ static void draw_marks(struct markup *m, const struct plot *p, const struct axis
 {
 	for (size_t i = 0; i < p->marks_count; i++) {
 		double at = axis_place(x, p->marks[i].x);
-		bool left = at > WIDTH - RIGHT - 110;
 
 		markup_line(m, "mark", at, TOP, at, HEIGHT - BOTTOM);
-		markup_label(m, "tiny mark-text", left ? at - 4 : at + 4, TOP + 11 + 13 * (double)(i % 3),
+	}
+	for (size_t i = 0; i < p->marks_count; i++) {
+		double at = axis_place(x, p->marks[i].x);
+		bool left = at + 6.5 * (double)strlen(p->marks[i].label) > WIDTH - RIGHT;
+
+		markup_label(m, "tiny mark-text halo", left ? at - 4 : at + 4, TOP + 11 + 13 * (double)(i % 3),
 			     left ? "end" : "start", p->marks[i].label);
 	}
 }

@@ -22,6 +22,7 @@ struct plot_axis {
 	 * above 0 alone: what is not lies on its lower end. */
 	double lower, upper;
 	bool whole; /* no ticks between whole numbers: counts */
+	bool tight; /* ends where the data end, not at the next tick */
 };
 
 struct plot_point {

@@ -91,6 +91,10 @@ static void linear_init(struct axis *a, double least, double most)
 			break;
 	}
 	a->upper = a->ticks[a->ticks_count - 1];
+	if (a->spec->tight && most < a->upper) {
+		a->upper = most;
+		a->ticks_count--;
+	}
 	if (most > a->upper)
 		a->upper = most;
 }

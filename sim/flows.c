@@ -136,10 +136,7 @@ static struct flow *flow_find(const struct flows *f, const struct tuple *t)
  * round. */
 static void request_started(struct flows *f, const char *client, const struct tuple *own, nstime now)
 {
-	const struct tuple t = {.remote = own->local,
-				.local = own->remote,
-				.remote_port = own->local_port,
-				.local_port = own->remote_port};
+	const struct tuple t = tuple_reverse(own);
 	struct flow *w = flow_find(f, &t);
 
 	if (w)
@@ -199,6 +196,11 @@ void flows_observe(struct flows *f, const char *node, nstime now, enum trace_eve
 	else
 		handed_over(f, w, trace_field_u64(fields, count, "latency_ns"),
 			    (size_t)trace_field_u64(fields, count, "device") - 1, now);
+}
+
+uint64_t flows_opened(const struct flows *f)
+{
+	return f->opened;
 }
 
 static void time_us(struct csv *c, nstime t)

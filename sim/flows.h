@@ -30,6 +30,9 @@ void flows_free(struct flows *f); /* NULL is allowed */
 void flows_observe(struct flows *f, const char *node, nstime now, enum trace_event event,
 		   const struct trace_field *fields, size_t count);
 
+/* Connections so far: the number of the one opened last. */
+uint64_t flows_opened(const struct flows *f);
+
 /* A connection ended at its client. */
 void flows_end(struct flows *f, const struct client_connection *c);
 

@@ -11,6 +11,8 @@ libsim_a_SOURCES = \
 	sim/distribution.h \
 	sim/engine.c \
 	sim/engine.h \
+	sim/evidence.c \
+	sim/evidence.h \
 	sim/expect.c \
 	sim/expect.h \
 	sim/flows.c \
@@ -33,6 +35,8 @@ libsim_a_SOURCES = \
 	sim/invariants.h \
 	sim/metrics.c \
 	sim/metrics.h \
+	sim/record.c \
+	sim/record.h \
 	sim/result.c \
 	sim/result.h \
 	sim/run.c \
@@ -66,6 +70,9 @@ libsim_a_SOURCES = \
 	sim/segment.h \
 	sim/series.c \
 	sim/series.h \
+	sim/steps.c \
+	sim/steps.h \
+	sim/steps_packet.c \
 	sim/tracefile.c \
 	sim/tracefile.h \
 	sim/traffic.c \
@@ -77,4 +84,5 @@ libsim_a_SOURCES = \
 	sim/world_build.c \
 	sim/world_build.h \
 	sim/world_collect.c \
-	sim/world_files.c
+	sim/world_files.c \
+	sim/world_record.c

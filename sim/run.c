@@ -134,6 +134,8 @@ static int world_live(const struct scenario *s, const struct run_options *option
 		.out = options->out,
 		.save_blobs = options->save_blobs,
 		.csv = options->csv && options->out,
+		.record = options->record,
+		.connection = options->connection,
 		.trace = trace,
 	};
 	nstime start = options->clock ? options->clock() : 0;
@@ -142,6 +144,7 @@ static int world_live(const struct scenario *s, const struct run_options *option
 		run_loop(&w, options, results);
 		world_collect(&w, &results->metrics);
 		world_tables_write(&w);
+		results->record = world_record_take(&w);
 		cost_collect(&w, options->clock ? options->clock() - start : 0, results);
 	}
 	world_fini(&w);
@@ -188,5 +191,6 @@ void run_results_fini(struct run_results *r)
 {
 	metrics_fini(&r->metrics);
 	metrics_fini(&r->perf);
+	record_free(r->record);
 	free(r->expectations);
 }

@@ -7,15 +7,18 @@
 
 #include "sim/expect.h"
 #include "sim/metrics.h"
+#include "sim/record.h"
 #include "sim/scenario.h"
 
 struct run_options {
 	const char
 		*out; /* directory for the files, made when absent; NULL: no files, the fingerprint is still computed */
 	bool seed_given;
-	uint64_t seed;   /* instead of the file's */
-	bool save_blobs; /* DIR/blobs/FLOW.blob: each hand-off's opened blob */
-	bool csv;        /* DIR/nodes.csv, links.csv, rules.csv, flows.csv, traffic.csv, histograms.csv; with `out` */
+	uint64_t seed;       /* instead of the file's */
+	bool save_blobs;     /* DIR/blobs/FLOW.blob: each hand-off's opened blob */
+	bool csv;            /* DIR/nodes.csv, links.csv, rules.csv, flows.csv, traffic.csv, histograms.csv; with `out` */
+	bool record;         /* results->record, for a page */
+	uint64_t connection; /* whose steps are recorded; 0: the first that is handed over */
 	/* A monotonic clock of the machine, for perf.json alone: sim/ reads none itself. NULL: no time is measured. */
 	nstime (*clock)(void);
 	/* Called every few ten thousand events with what a progress line shows; NULL: never. False stops the run. */
@@ -32,6 +35,7 @@ struct run_expectation {
 struct run_results {
 	struct metrics metrics; /* what result.json holds */
 	struct metrics perf;    /* what perf.json holds */
+	struct record *record;  /* NULL: none was asked for, or the run did not come to its end */
 	struct run_expectation *expectations;
 	size_t expectations_count, expectations_failed;
 	const char *broken; /* an invariant that did not hold (I1..I5), static text; NULL: all held */

@@ -79,10 +79,13 @@ static void macs_fit(struct segment *s, unsigned count)
 	free(old);
 }
 
-static void tap_write(struct tap *tap, const struct buf *frame, enum pcapng_direction direction, nstime now)
+static void tap_write(struct attachment *a, const struct buf *frame, enum pcapng_direction direction, nstime now)
 {
+	struct tap *tap = &a->tap;
 	int err;
 
+	if (tap->watch)
+		tap->watch(tap->context, a, frame, direction == PCAPNG_IN, now);
 	if (!tap->writer)
 		return;
 	err = pcapng_packet(tap->writer, tap->interface, now, frame->data, frame->len, direction, NULL);
@@ -92,7 +95,7 @@ static void tap_write(struct tap *tap, const struct buf *frame, enum pcapng_dire
 
 static void frame_deliver(struct attachment *a, struct buf *frame, nstime now)
 {
-	tap_write(&a->tap, frame, PCAPNG_IN, now);
+	tap_write(a, frame, PCAPNG_IN, now);
 	a->deliver(a->node, a->port, frame, now);
 }
 
@@ -251,7 +254,7 @@ void segment_send(struct attachment *a, struct buf *frame, nstime now)
 		impair_refuse(&a->out, frame, IMPAIR_DROP_RUNT, now);
 		return;
 	}
-	tap_write(&a->tap, frame, PCAPNG_OUT, now);
+	tap_write(a, frame, PCAPNG_OUT, now);
 	impair_input(&a->out, frame, now);
 	timer_follow(a->segment->config.engine, &a->timer_out, &a->out);
 }

@@ -22,6 +22,7 @@
 #define SEGMENT_FRAME_MIN 14U    /* bytes: an Ethernet header */
 #define SEGMENT_FRAME_MAX 65549U /* bytes */
 
+struct attachment;
 struct pcapng;
 struct segment;
 
@@ -34,6 +35,9 @@ struct tap {
 	struct pcapng *writer; /* borrowed; a file may take the packets of several taps */
 	int interface;         /* of the writer: what pcapng_interface_add returned */
 	int error;             /* the first enum err of the writer; 0: none */
+	/* Who else sees the same frames, `in` those delivered; NULL: nobody. */
+	void (*watch)(void *context, const struct attachment *a, const struct buf *frame, bool in, nstime now);
+	void *context;
 };
 
 struct attachment {

@@ -125,19 +125,19 @@ static void row_keep(struct series *s, const uint64_t *row, nstime now)
 	bool begins = s->joined == 0;
 	uint64_t *kept;
 
-	if (begins && s->rows == SERIES_ROWS_MAX) {
-		rows_halve(s);
-		if (s->to_file)
-			s->join *= 2;
-		else
-			s->interval *= 2;
-	}
 	s->rows += begins;
 	kept = s->values + (s->rows - 1) * s->columns;
 	for (size_t i = 0; i < s->columns; i++)
 		kept[i] = (begins || series_is_gauge(i) ? 0 : kept[i]) + row[i];
 	s->times[s->rows - 1] = now;
 	s->joined = (s->joined + 1) % s->join;
+	if (s->joined || s->rows < SERIES_ROWS_MAX)
+		return;
+	rows_halve(s);
+	if (s->to_file)
+		s->join *= 2;
+	else
+		s->interval *= 2;
 }
 
 static void row_add(struct series *s, nstime now)

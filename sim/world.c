@@ -24,7 +24,7 @@ static void world_emit(struct trace_sink *sink, nstime now, enum trace_event eve
 			w->rules.chosen[rule]++;
 	}
 	if (w->flows)
-		flows_observe(w->flows, wn->spec->name, now, event, fields, count);
+		world_watch(wn, now, event, fields, count);
 	wn->file.emit(&wn->file, now, event, fields, count);
 }
 
@@ -278,17 +278,6 @@ static void world_nodes_init(struct world *w)
 	}
 }
 
-static void world_series_init(struct world *w)
-{
-	const struct scenario_series *spec = &w->scenario->series;
-	if (spec->interval && w->options.out)
-		series_init(&w->series, w,
-			    &(const struct series_config){.interval = spec->interval,
-							  .nodes = spec->nodes,
-							  .nodes_count = spec->nodes_count,
-							  .directory = w->options.out});
-}
-
 int world_init(struct world *w, const struct scenario *s, const struct world_options *options, const char **why)
 {
 	*w = (struct world){.scenario = s, .options = *options};
@@ -301,8 +290,7 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 	timer_init(&w->fault_timer, faults_fire);
 	timer_init(&w->end_timer, end_fire);
 	breakdown_rules_init(&w->rules, s);
-	if (options->csv)
-		w->flows = flows_new(s, &w->rules, options->seed, options->out);
+	world_watch_init(w);
 	world_nodes_init(w);
 	TRACE(&w->sink, 0, TRACE_RUN_START, TF_TEXT("scenario", s->name ? s->name : ""), TF_U64("seed", options->seed),
 	      TF_TEXT("version", BATON_VERSION));
@@ -322,7 +310,7 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 	for (size_t n = 0; n < s->nodes_count; n++)
 		world_node_settle(&w->nodes[n]);
 	traffic_init(&w->traffic, w);
-	world_series_init(w);
+	world_watch_start(w);
 	if (s->faults_count)
 		engine_timer_set(&w->engine, &w->fault_timer, s->faults[0].at);
 	if (s->traffic_count) /* without, it goes on until `stop`, and nobody has to look */
@@ -347,6 +335,7 @@ void world_fini(struct world *w)
 	free(w->fault_ends);
 	metrics_fini(&w->totals);
 	flows_free(w->flows);
+	record_free(w->record);
 	breakdown_rules_fini(&w->rules);
 	engine_fini(&w->engine);
 }

@@ -14,6 +14,7 @@
 #include "sim/histogram.h"
 #include "sim/invariants.h"
 #include "sim/metrics.h"
+#include "sim/record.h"
 #include "sim/scenario.h"
 #include "sim/segment.h"
 #include "sim/series.h"
@@ -52,6 +53,8 @@ struct world_options {
 	const char *out; /* directory that exists, for captures and blobs; NULL: none are written */
 	bool save_blobs;
 	bool csv;                /* tables into `out` */
+	bool record;             /* for world_record_take */
+	uint64_t connection;     /* whose steps are recorded; 0: the first that is handed over */
 	struct tracefile *trace; /* borrowed */
 };
 
@@ -76,10 +79,12 @@ struct world {
 	struct metrics totals;              /* of incarnations that are gone, and what is counted as it happens */
 	struct histogram handoff_latency_us;
 	struct breakdown_rules rules;
-	struct flows *flows;  /* NULL: connections are not followed one by one */
-	struct series series; /* zero: nothing is sampled */
-	bool done;            /* traffic is done and every connection closed */
-	bool write_failed;    /* a capture or blob could not be written: errno was */
+	struct flows *flows;        /* NULL: connections are not followed one by one */
+	struct record *record;      /* NULL: nothing is recorded for a page */
+	struct trace_sink run_file; /* with a record: where the run's own events are written */
+	struct series series;       /* zero: nothing is sampled */
+	bool done;                  /* traffic is done and every connection closed */
+	bool write_failed;          /* a capture or blob could not be written: errno was */
 	int write_errno;
 };
 
@@ -104,6 +109,9 @@ void world_collect(struct world *w, struct metrics *m);
 /* Writes the tables that were asked for: series.csv, and with options.csv the others. After world_collect. A failure is
  * kept in write_failed. */
 void world_tables_write(struct world *w);
+
+/* The record of the run, the caller's from here; NULL when none was asked for. After world_tables_write. */
+struct record *world_record_take(struct world *w);
 
 /* The histograms that a world has, by the names of their metrics; ends with a NULL name. */
 struct world_histogram {

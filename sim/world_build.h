@@ -18,6 +18,13 @@ int world_captures_open(struct world *w);
 void world_captures_close(struct world *w);
 void world_blobs_save(struct world_node *wn);
 
+/* world_record.c: makes what looks on, before anything is traced; starts it once nodes and segments are there; tells it
+ * of an event. Precondition of the last: w->flows. */
+void world_watch_init(struct world *w);
+void world_watch_start(struct world *w);
+void world_watch(struct world_node *wn, nstime now, enum trace_event event, const struct trace_field *fields,
+		 size_t count);
+
 /* world_collect.c: adds what a node's parts counted, before it is freed. */
 void world_node_count(struct world_node *wn, struct metrics *m);
 

@@ -46,6 +46,7 @@ UNIT_TESTS = \
 	tests/unit/test_plot \
 	tests/unit/test_pipeline \
 	tests/unit/test_policy \
+	tests/unit/test_record \
 	tests/unit/test_request \
 	tests/unit/test_rules \
 	tests/unit/test_scenario \
@@ -84,6 +85,7 @@ SHELL_TESTS = \
 	tests/shell/faults.bats \
 	tests/shell/layers.bats \
 	tests/shell/limits.bats \
+	tests/shell/report.bats \
 	tests/shell/results.bats \
 	tests/shell/random.bats \
 	tests/shell/scenarios.bats \
@@ -101,9 +103,9 @@ AM_BATS_LOG_FLAGS = --tap
 
 AM_TESTS_ENVIRONMENT = \
 	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; CK_DEFAULT_TIMEOUT=120; \
-	BATON='$(abs_top_builddir)/baton$(EXEEXT)'; TSHARK='$(TSHARK)'; MANDOC='$(MANDOC)'; \
+	BATON='$(abs_top_builddir)/baton$(EXEEXT)'; TSHARK='$(TSHARK)'; MANDOC='$(MANDOC)'; XMLLINT='$(XMLLINT)'; \
 	srcdir='$(abs_srcdir)'; builddir='$(abs_builddir)'; \
-	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT BATON TSHARK MANDOC srcdir builddir;
+	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT BATON TSHARK MANDOC XMLLINT srcdir builddir;
 
 EXTRA_DIST += $(SHELL_TESTS) tests/golden tests/lib tests/scenarios \
 	tests/unit/apps_wire.h \

@@ -6,6 +6,7 @@
 : "${BATON:=$builddir/baton}"
 : "${TSHARK:=tshark}"
 : "${MANDOC:=mandoc}"
+: "${XMLLINT:=xmllint}"
 
 # The names of the scenarios that are installed.
 SHIPPED=$(sed -n 's,^.*scenarios/\([a-z0-9-]*\)\.yaml.*,\1,p' "$srcdir/scenarios/local.mk" | tr '\n' ' ')

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Numbers for people: three significant digits or so, with a unit. For numbers to compute with there is result.json. */
-#ifndef BATON_CLI_QUANTITY_H
-#define BATON_CLI_QUANTITY_H
+#ifndef BATON_BASE_QUANTITY_H
+#define BATON_BASE_QUANTITY_H
 
 #include "base/nstime.h"
 
