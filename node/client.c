@@ -185,6 +185,7 @@ static void story_end(struct client_conn *conn, nstime now)
 		log_fatal("out of memory: an ended connection");
 	e->story = conn->story;
 	e->story.closed = now;
+	e->story.retransmissions = sock_retransmissions(conn->sock);
 	STAILQ_INSERT_TAIL(&conn->client->connections_ended, e, next);
 }
 
@@ -195,11 +196,11 @@ static void conn_disconnect(struct client_conn *conn, bool abort, nstime now)
 
 	if (!conn->sock)
 		return;
+	story_end(conn, now);
 	if (abort)
 		sock_abort(conn->sock, now);
 	else
 		sock_close(conn->sock, now);
-	story_end(conn, now);
 	conn->sock = NULL;
 	conn->connected = conn->shut = false;
 	client_tls_end(conn);

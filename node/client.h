@@ -107,6 +107,7 @@ struct client_connection {
 	nstime opened, closed;               /* sock_connect; the application gave it up */
 	uint64_t requests;                   /* begun on it */
 	uint64_t bytes_sent, bytes_received; /* of bodies and streams */
+	uint64_t retransmissions;            /* by the client's TCP, until it was given up */
 	const char *reason;                  /* how the last request ended: "done", "reset", ...; static text */
 };
 

@@ -179,16 +179,15 @@ static size_t marks_make(const struct scenario *s, const struct series *series, 
 }
 
 /* The curves of a figure: those of its list, and of open connections those of single nodes. */
-static size_t curves_make(const struct scenario *s, const struct series *series, const struct series_figure *f,
-			  struct curve out[PLOT_SERIES_MAX])
+static size_t curves_make(const struct scenario *s, const struct series_figure *f, struct curve out[PLOT_SERIES_MAX])
 {
 	size_t count = 0;
 
 	for (; count < f->curves_count; count++)
 		out[count] = f->curves[count];
-	for (size_t i = 0; f->curves[0].column == SERIES_CONNECTIONS && i < series->nodes_count; i++)
+	for (size_t i = 0; f->curves[0].column == SERIES_CONNECTIONS && i < s->series.nodes_count; i++)
 		if (count < PLOT_SERIES_MAX)
-			out[count++] = (struct curve){SERIES_COLUMN_COUNT + i, s->nodes[series->nodes[i]].name};
+			out[count++] = (struct curve){series_node_column(i), s->nodes[s->series.nodes[i]].name};
 	return count;
 }
 
@@ -201,7 +200,7 @@ static void series_draw(struct markup *m, const struct scenario *s, const struct
 	struct plot_point *points[PLOT_SERIES_MAX];
 	struct plot_mark marks[MARKS_MAX];
 	char texts[MARKS_MAX][MARK_TEXT_MAX];
-	size_t count = curves_make(s, series, f, curves);
+	size_t count = curves_make(s, f, curves);
 	struct plot p = {
 		.id = f->id,
 		.title = f->title,
@@ -224,6 +223,27 @@ static void series_draw(struct markup *m, const struct scenario *s, const struct
 		free(points[i]);
 }
 
+/* What is on one link, in either direction. */
+static void link_draw(struct markup *m, const struct scenario *s, const struct series *series, size_t link)
+{
+	const struct scenario_capture *at = &s->series.links[link];
+	const struct scenario_node *n = &s->nodes[at->node];
+	const size_t column = series_link_column(series, link);
+	char id[PROOF_ANCHOR_MAX], title[MARK_TEXT_MAX + PROOF_ANCHOR_MAX];
+	struct series_figure f = {.id = id,
+				  .title = title,
+				  .axis = "packets",
+				  .gauge = true,
+				  .scale = 1,
+				  .curves = {{column, "in"}, {column + 1, "out"}},
+				  .curves_count = 2};
+
+	snprintf(id, sizeof id, "series-link-%zu", link);
+	snprintf(title, sizeof title, "Packets on %s.%s, queued or delayed", n->name,
+		 s->networks[n->attachments[at->attachment].network].name);
+	series_draw(m, s, series, &f);
+}
+
 void figures_series(struct markup *m, const struct scenario *s, const struct record *r, figures_needed needed,
 		    const void *context)
 {
@@ -236,6 +256,8 @@ void figures_series(struct markup *m, const struct scenario *s, const struct rec
 		if (!zero || needed(context, f->id))
 			series_draw(m, s, &r->series, f);
 	}
+	for (size_t i = 0; i < s->series.links_count; i++)
+		link_draw(m, s, &r->series, i);
 }
 
 /* ---- histograms ---- */
@@ -246,6 +268,8 @@ static const struct {
 	{"requests.latency_us", "How long requests took", "from start to the last byte (ms)", "requests"},
 	{"requests.first_byte_us", "How long the first byte took", "from start to the first byte (ms)", "requests"},
 	{"requests.stall_us", "How long replies stalled", "longest gap within a reply (ms)", "requests"},
+	{"packets.queue_us", "How long packets took to get through a link's rate", "waiting and serialisation (ms)",
+	 "packets"},
 	{"handoffs.latency_us", "How long hand-offs took", "from migrate to committed (ms)", "hand-offs"},
 };
 

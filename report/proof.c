@@ -29,6 +29,7 @@ static const struct entry {
 	 "hand-off times"},
 	{"handoffs.failed", {TRACE_HANDOFF_FAILED, TRACE_EVENT_COUNT}, NULL, NULL},
 	{"handoffs.", {TRACE_HANDOFF_ROLLBACK, TRACE_MIGRATOR_REJECT}, "series-handoffs", "hand-offs over time"},
+	{"packets.queue_us", {TRACE_EVENT_COUNT, TRACE_EVENT_COUNT}, "histogram-packets-queue_us", "times in queues"},
 	{"packets.", {TRACE_PACKET_DROP, TRACE_EVENT_COUNT}, "links", "links"},
 	{"courier.retransmitted",
 	 {TRACE_COURIER_RETRANSMIT, TRACE_EVENT_COUNT},

@@ -117,6 +117,8 @@ void breakdown_link_read(const struct impair *i, uint64_t values[BREAKDOWN_LINK_
 	values[BREAKDOWN_LINK_CORRUPTED] = c->corrupted;
 	values[BREAKDOWN_LINK_DUPLICATED] = c->duplicated;
 	values[BREAKDOWN_LINK_REORDERED] = c->reordered;
+	values[BREAKDOWN_LINK_HELD_MAX] = c->held_max;
+	values[BREAKDOWN_LINK_QUEUE_MAX] = c->queue_max / NSTIME_US;
 	for (unsigned reason = 0; reason < IMPAIR_DROP_COUNT; reason++)
 		values[BREAKDOWN_LINK_REASONS + reason] = c->dropped[reason];
 }

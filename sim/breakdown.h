@@ -56,7 +56,9 @@ enum breakdown_node {
 	X(DELIVERED_BYTES, "delivered_bytes")                                                                          \
 	X(CORRUPTED, "corrupted")                                                                                      \
 	X(DUPLICATED, "duplicated")                                                                                    \
-	X(REORDERED, "reordered")
+	X(REORDERED, "reordered")                                                                                      \
+	X(HELD_MAX, "held_max") /* packets at a time, queued or delayed */                                             \
+	X(QUEUE_MAX, "queue_max_us")
 
 enum breakdown_link {
 #define BREAKDOWN_LINK_ENUM(id, name) BREAKDOWN_LINK_##id,

@@ -61,7 +61,7 @@ struct flows *flows_new(const struct scenario *s, const struct breakdown_rules *
 	static const char *const columns[] = {
 		"connection", "client",         "client_endpoint", "server_endpoint", "service", "rule",
 		"backend",    "start_us",       "handed_over_us",  "handoff_us",      "end_us",  "requests",
-		"sent_bytes", "received_bytes", "handoffs",        "reason",
+		"sent_bytes", "received_bytes", "handoffs",        "retransmissions", "reason",
 	};
 	struct flows *f = memory_check(calloc(1, sizeof *f));
 
@@ -254,6 +254,10 @@ static void flow_row(struct flows *f, const struct flow *w, const struct client_
 			csv_empty(c);
 	}
 	csv_number(c, w->handoffs);
+	if (end)
+		csv_number(c, end->retransmissions);
+	else
+		csv_empty(c);
 	csv_text(c, end ? end->reason : "open");
 	csv_end(c);
 }

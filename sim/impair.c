@@ -371,6 +371,15 @@ static nstime packet_depart(struct impair *i, nstime start, uint32_t len)
 	return i->rate_free_at;
 }
 
+/* A packet that could go at `since` has left at `left`. */
+static inline void queue_note(struct impair *i, nstime since, nstime left)
+{
+	if (left - since > i->counters.queue_max)
+		i->counters.queue_max = left - since;
+	if (i->config.queue_us)
+		histogram_add(i->config.queue_us, (left - since) / NSTIME_US);
+}
+
 /* The rate is free: it takes the next packet that CoDel lets go. */
 static void queue_serve(struct impair *i, nstime now)
 {
@@ -383,7 +392,14 @@ static void queue_serve(struct impair *i, nstime now)
 			continue;
 		}
 		i->serving = true;
-		ring_put(i, i->set.rate_bps ? packet_depart(i, now, frame->len) : now, frame, DUE_SERVED);
+		if (i->set.rate_bps) {
+			nstime since = frame->mark, left = packet_depart(i, now, frame->len);
+
+			queue_note(i, since, left);
+			ring_put(i, left, frame, DUE_SERVED);
+		} else {
+			ring_put(i, now, frame, DUE_SERVED);
+		}
 		return;
 	}
 	impair_codel_empty(&i->codel);
@@ -448,8 +464,12 @@ static void packet_schedule(struct impair *i, struct buf *frame, bool matches, n
 		return;
 	}
 	delay = nstime_add(now, delay);
-	if (i->set.rate_bps)
-		delay = packet_depart(i, delay, frame->len);
+	if (i->set.rate_bps) {
+		nstime left = packet_depart(i, delay, frame->len);
+
+		queue_note(i, delay, left);
+		delay = left;
+	}
 	ring_put(i, nstime_add(delay, behind), frame, DUE_DELIVER);
 }
 
@@ -485,6 +505,8 @@ static void packet_admit(struct impair *i, struct buf *frame, bool matches, stru
 		return;
 	}
 	packet_schedule(i, frame, matches, struck.delay_ns, now);
+	if (impair_in_flight(i) > i->counters.held_max)
+		i->counters.held_max = impair_in_flight(i);
 }
 
 /* Duplication and loss, drawn together as netem does; then the rest for each that is left. */

@@ -43,6 +43,7 @@
 #include "base/nstime.h"
 #include "base/random.h"
 #include "base/trace.h"
+#include "sim/histogram.h"
 #include "sim/impair_bucket.h"
 #include "sim/impair_codel.h"
 #include "sim/impair_model.h"
@@ -224,6 +225,8 @@ struct impair_counters {
 	uint64_t dropped[IMPAIR_DROP_COUNT];
 	uint64_t sent_bytes, delivered_bytes;
 	uint64_t corrupted, duplicated, reordered; /* what was done, for tests of the model and for result.json */
+	uint64_t held_max;                         /* packets held at a time, delayed or queued, at most */
+	nstime queue_max;                          /* the longest that one took to get through the rate */
 };
 
 struct impair_config {
@@ -235,6 +238,9 @@ struct impair_config {
 	struct trace_sink *trace;     /* packet.drop events; may be NULL; borrowed */
 	const struct addr *tunnels;   /* for only: encapsulated; borrowed */
 	size_t tunnel_count;
+	/* How long packets took to get through a rate, from when they could go until they had left: waiting and
+	 * serialisation. In microseconds; borrowed; may be NULL. */
+	struct histogram *queue_us;
 };
 
 struct impair {

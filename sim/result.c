@@ -51,6 +51,10 @@ void result_declare(struct metrics *m)
 		"packets.corrupted",
 		"packets.duplicated",
 		"packets.reordered",
+		"packets.queue_us.p50",
+		"packets.queue_us.p90",
+		"packets.queue_us.p99",
+		"packets.queue_us.max",
 		"faults.missed",
 	};
 	char path[PATH_MAX_LEN];

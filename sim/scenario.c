@@ -105,6 +105,7 @@ void scenario_free(struct scenario *s)
 	free(s->expects);
 	free(s->captures);
 	free(s->series.nodes);
+	free(s->series.links);
 	free(s->filters);
 	free(s->parties);
 	free(s->file);

@@ -214,6 +214,7 @@ struct scenario_expect {
 
 #define SCENARIO_KEY_LEN 32U /* bytes that a key file holds at least; the first ones count */
 
+/* A place to look at. */
 struct scenario_capture {
 	size_t node, attachment;
 };
@@ -223,6 +224,8 @@ struct scenario_series {
 	nstime interval; /* 0: nothing */
 	size_t *nodes;   /* whose open connections are a column each */
 	size_t nodes_count;
+	struct scenario_capture *links; /* whose packets on them, in and out, are a column each */
+	size_t links_count;
 };
 
 struct scenario {

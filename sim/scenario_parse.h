@@ -25,6 +25,7 @@
 #define SCENARIO_ROUTES_MAX      (1U << 20)  /* of all nodes */
 #define SCENARIO_WORK_MAX        (1U << 25)  /* names compared with globs, steps along paths */
 #define SCENARIO_SAMPLES_MAX     1000000U    /* of a time series */
+#define SCENARIO_SERIES_LINKS    64U
 #define SCENARIO_SERIES_NODES    16U         /* nodes shown one by one without being asked for */
 #define SCENARIO_REQUESTS_MAX    1000000000U /* of one entry of traffic */
 #define SCENARIO_USERS_MAX       1000000U    /* of one entry */

@@ -34,10 +34,35 @@ static void nodes_choose(struct parse *p)
 			series->nodes[series->nodes_count++] = i;
 }
 
+static void links_parse(struct parse *p, const struct doc *d)
+{
+	struct scenario_series *series = &p->s->series;
+
+	if (!parse_list(p, d, "links"))
+		return;
+	for (size_t i = 0; i < d->count; i++) {
+		struct scenario_capture at;
+		bool twice = false;
+
+		if (!parse_attachment_ref(p, d->items[i], &at.node, &at.attachment))
+			continue;
+		for (size_t n = 0; n < series->links_count; n++)
+			twice |= series->links[n].node == at.node && series->links[n].attachment == at.attachment;
+		if (twice)
+			MISTAKE(p, d->items[i], "'%s' stands in this list already", d->items[i]->text);
+		else if (series->links_count == SCENARIO_SERIES_LINKS)
+			MISTAKE(p, d->items[i], "more than %u links in a series", SCENARIO_SERIES_LINKS);
+		if (twice || series->links_count == SCENARIO_SERIES_LINKS)
+			continue;
+		series->links = scenario_grow(series->links, series->links_count, sizeof(*series->links));
+		series->links[series->links_count++] = at;
+	}
+}
+
 void parse_series(struct parse *p)
 {
-	static const char *const keys[] = {"interval", "nodes", NULL};
-	struct doc *d = doc_get(p->root, "series"), *interval, *nodes;
+	static const char *const keys[] = {"interval", "nodes", "links", NULL};
+	struct doc *d = doc_get(p->root, "series"), *interval, *nodes, *links;
 	struct scenario_series *series = &p->s->series;
 
 	if (!d)
@@ -51,10 +76,13 @@ void parse_series(struct parse *p)
 		return;
 	interval = doc_get(d, "interval");
 	nodes = doc_get(d, "nodes");
+	links = doc_get(d, "links");
 	if (interval)
 		interval_parse(p, interval);
 	else
 		MISTAKE_KEY(p, d, "series needs an interval");
+	if (links)
+		links_parse(p, links);
 	if (nodes)
 		parse_node_list(p, nodes, ~0U, "node", &series->nodes, &series->nodes_count);
 	else

@@ -229,6 +229,7 @@ struct attachment *segment_attach(struct segment *s, const char *name, void *nod
 		.trace = s->config.trace,
 		.tunnels = s->config.tunnels,
 		.tunnel_count = s->config.tunnel_count,
+		.queue_us = s->config.queue_us,
 	};
 
 	assert(strlen(name) < sizeof a->name);

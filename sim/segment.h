@@ -59,6 +59,7 @@ struct segment_config {
 	struct trace_sink *trace;   /* may be NULL */
 	const struct addr *tunnels; /* the forwarders' tunnel addresses, for `encapsulated`; borrowed for its life */
 	size_t tunnel_count;
+	struct histogram *queue_us; /* as impair_config.queue_us */
 };
 
 struct segment {

@@ -87,22 +87,38 @@ static void world_sample(const struct series *s, uint64_t *v)
 	v[SERIES_REQUESTS_FAILED] = w->traffic.failed;
 	for (size_t n = 0; n < w->scenario->nodes_count; n++)
 		node_sample(&w->nodes[n], v);
-	for (size_t i = 0; i < s->nodes_count; i++)
-		v[SERIES_COLUMN_COUNT + i] = connections_open(&w->nodes[s->nodes[i]]);
+	for (size_t i = 0; i < s->spec->nodes_count; i++)
+		v[series_node_column(i)] = connections_open(&w->nodes[s->spec->nodes[i]]);
+	for (size_t i = 0; i < s->spec->links_count; i++) {
+		const struct scenario_capture *at = &s->spec->links[i];
+		const struct attachment *a = w->nodes[at->node].attachments[at->attachment];
+
+		v[series_link_column(s, i)] = impair_in_flight(&a->in);
+		v[series_link_column(s, i) + 1] = impair_in_flight(&a->out);
+	}
 }
 
 /* ---- rows ---- */
 
 static void header_write(struct series *s)
 {
-	char name[96];
+	const struct world *w = s->world;
+	char name[200];
 
 	csv_text(&s->csv, "time_us");
 	csv_texts(&s->csv, column_names, SERIES_COLUMN_COUNT);
-	for (size_t i = 0; i < s->nodes_count; i++) {
-		snprintf(name, sizeof name, "connections_open_%s", s->world->nodes[s->nodes[i]].spec->name);
+	for (size_t i = 0; i < s->spec->nodes_count; i++) {
+		snprintf(name, sizeof name, "connections_open_%s", w->nodes[s->spec->nodes[i]].spec->name);
 		csv_text(&s->csv, name);
 	}
+	for (size_t i = 0; i < s->spec->links_count; i++)
+		for (unsigned out = 0; out < 2; out++) {
+			const struct scenario_capture *at = &s->spec->links[i];
+
+			snprintf(name, sizeof name, "packets_on_%s_%s",
+				 w->nodes[at->node].attachments[at->attachment]->name, out ? "out" : "in");
+			csv_text(&s->csv, name);
+		}
 	csv_end(&s->csv);
 }
 
@@ -178,9 +194,8 @@ void series_init(struct series *s, struct world *w, const struct series_config *
 		.interval = config->interval,
 		.last_at = w->engine.now,
 		.started = w->engine.now,
-		.nodes = config->nodes,
-		.nodes_count = config->nodes_count,
-		.columns = SERIES_COLUMN_COUNT + config->nodes_count,
+		.spec = config->spec,
+		.columns = SERIES_COLUMN_COUNT + config->spec->nodes_count + 2 * config->spec->links_count,
 		.to_file = config->directory,
 		.join = 1,
 	};

@@ -12,6 +12,7 @@
 #include "base/heap.h"
 #include "base/nstime.h"
 #include "sim/csv.h"
+#include "sim/scenario.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,9 +52,8 @@ struct series {
 	struct timer timer;
 	nstime interval; /* of the rows to come */
 	nstime last_at;  /* where the last row ended */
-	/* Behind the columns above, connections_open_NODE of single nodes. */
-	const size_t *nodes;
-	size_t nodes_count, columns;
+	const struct scenario_series *spec;
+	size_t columns;    /* those above, connections_open_NODE of spec's nodes, then packets_on_LINK_in and _out */
 	uint64_t *before;  /* counters at last_at */
 	uint64_t *present; /* of the row being made */
 	bool to_file;
@@ -67,10 +67,9 @@ struct series {
 
 struct series_config {
 	nstime interval;
-	const size_t *nodes; /* borrowed */
-	size_t nodes_count;
-	const char *directory; /* for series.csv; NULL: no file */
-	bool keep;             /* rows in memory */
+	const struct scenario_series *spec; /* nodes and links; borrowed */
+	const char *directory;              /* for series.csv; NULL: no file */
+	bool keep;                          /* rows in memory */
 };
 
 /* Samples from now on. */
@@ -83,5 +82,15 @@ void series_fini(struct series *s);
 
 /* Whether a column, counted from 0, is a gauge. */
 bool series_is_gauge(size_t column);
+
+/* The column of one of spec's nodes, or the first of two of one of its links: in, out. */
+static inline size_t series_node_column(size_t node)
+{
+	return SERIES_COLUMN_COUNT + node;
+}
+static inline size_t series_link_column(const struct series *s, size_t link)
+{
+	return SERIES_COLUMN_COUNT + s->spec->nodes_count + 2 * link;
+}
 
 #endif

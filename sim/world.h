@@ -78,6 +78,7 @@ struct world {
 	struct world_fault_end *fault_ends; /* one a fault; of those that last, it is set */
 	struct metrics totals;              /* of incarnations that are gone, and what is counted as it happens */
 	struct histogram handoff_latency_us;
+	struct histogram queue_us; /* of all rates of all links */
 	struct breakdown_rules rules;
 	struct flows *flows;        /* NULL: connections are not followed one by one */
 	struct record *record;      /* NULL: nothing is recorded for a page */

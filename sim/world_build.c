@@ -249,7 +249,8 @@ int world_segments_build(struct world *w, segment_deliver deliver, const char **
 								       .seed = w->options.seed,
 								       .trace = &w->sink,
 								       .tunnels = w->tunnels,
-								       .tunnel_count = w->tunnels_count});
+								       .tunnel_count = w->tunnels_count,
+								       .queue_us = &w->queue_us});
 	for (size_t n = 0; n < s->nodes_count; n++) {
 		struct world_node *wn = &w->nodes[n];
 		wn->attachments = calloc(wn->spec->attachments_count + 1, sizeof(struct attachment *));

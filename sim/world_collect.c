@@ -48,6 +48,7 @@ const struct world_histogram world_histograms[] = {
 	{"requests.first_byte_us", offsetof(struct world, traffic.first_byte_us)},
 	{"requests.stall_us", offsetof(struct world, traffic.stall_us)},
 	{"handoffs.latency_us", offsetof(struct world, handoff_latency_us)},
+	{"packets.queue_us", offsetof(struct world, queue_us)},
 	{NULL, 0},
 };
 

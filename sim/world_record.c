@@ -82,8 +82,7 @@ void world_watch_start(struct world *w)
 		series_init(&w->series, w,
 			    &(const struct series_config){
 				    .interval = spec->interval ? spec->interval : RECORD_INTERVAL,
-				    .nodes = spec->nodes,
-				    .nodes_count = spec->nodes_count,
+				    .spec = spec,
 				    .directory = spec->interval ? w->options.out : NULL,
 				    .keep = w->record != NULL,
 			    });

@@ -87,8 +87,9 @@ struct sock {
 	struct tuple tuple;           /* as seen from here; a listener's remote is empty; valid for the whole life */
 	void *user;
 	struct sockbuf unread;
-	int error;       /* sock_error */
-	unsigned events; /* SOCK_* that hold until the owner sees them: CONNECTED, DRAINED, WRITABLE */
+	int error;                /* sock_error */
+	uint64_t retransmissions; /* as of stack_counters, of this connection */
+	unsigned events;          /* SOCK_* that hold until the owner sees them: CONNECTED, DRAINED, WRITABLE */
 	bool ready_queued;
 	bool accept_queued;
 	bool eof;          /* the peer's FIN was received */

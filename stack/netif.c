@@ -161,7 +161,12 @@ static void netif_packet_out(struct stack *s, struct pbuf *p)
 	if (stack_address_local(s, &src)) {
 		if (src.family == 4)
 			netif_identify(s, b);
-		s->counters.retransmissions += netif_retransmits(s->output_pcb, b);
+		if (netif_retransmits(s->output_pcb, b)) {
+			struct sock *k = s->output_pcb->callback_arg;
+			s->counters.retransmissions++;
+			if (k)
+				k->retransmissions++;
+		}
 	}
 	stack_packet_send(s, b);
 }

@@ -364,6 +364,11 @@ struct tuple sock_tuple(const struct sock *k)
 	return k->tuple;
 }
 
+uint64_t sock_retransmissions(const struct sock *k)
+{
+	return k->retransmissions;
+}
+
 void *sock_user(const struct sock *k)
 {
 	return k->user;

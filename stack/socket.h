@@ -73,6 +73,9 @@ void sock_keepalive(struct sock *k, uint32_t idle_ms, uint32_t interval_ms, uint
 /* The connection's addresses; for a listener remote is empty. */
 struct tuple sock_tuple(const struct sock *k);
 
+/* Segments with data, SYN or FIN of this connection that this stack sent again. */
+uint64_t sock_retransmissions(const struct sock *k);
+
 void *sock_user(const struct sock *k);
 void sock_set_user(struct sock *k, void *user);
 

@@ -76,6 +76,25 @@ is() {
 	[ "$(metric tables courier.retransmitted)" -gt 0 ]
 }
 
+@test "the longest time in a queue is that of a link" {
+	local longest
+	longest=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "queue_max_us") c = i; next } $c > n { n = $c } END { print n }' \
+		tables/links.csv)
+	[ "$longest" -gt 0 ]
+	[ "$longest" -eq "$(metric tables packets.queue_us.max)" ]
+	# Only links with a rate have one: the backends' have none.
+	[ "$(sum tables/links.csv queue_max_us node backend1)" -eq 0 ]
+}
+
+@test "a series shows single links, and a connection its client's retransmissions" {
+	"$BATON" run --quiet --csv --set 'series={ interval: 10 ms, nodes: client1, links: [ client1.internet ] }' \
+		--set 'nodes.client.on.internet.loss=10 %' --set 'expect=[ client.retransmissions > 0 ]' --out loss "$lossy"
+	[ "$(sum loss/flows.csv retransmissions)" -le "$(metric loss client.retransmissions)" ]
+	[ "$(sum loss/flows.csv retransmissions)" -gt 0 ]
+	head -1 loss/series.csv | grep -q ',connections_open_client1,packets_on_client1.internet_in,packets_on_client1.internet_out$'
+	[ "$(sum loss/series.csv packets_on_client1.internet_out)" -gt 0 ]
+}
+
 @test "a row of flows.csv is a connection, with its hand-off" {
 	is flows.csv handoffs handoffs.completed
 	is flows.csv requests requests.completed

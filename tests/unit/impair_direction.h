@@ -25,6 +25,7 @@
 static struct heap heap;
 static struct impair_faults faults;
 static struct impair dir;
+static struct histogram queue_us;
 static const struct addr tunnels[] = {{4, {10, 0, 0, 9}}, {4, {10, 0, 1, 9}}};
 
 static inline void direction_make(struct impair *i, const char *name, unsigned direction)
@@ -37,6 +38,7 @@ static inline void direction_make(struct impair *i, const char *name, unsigned d
 		.faults = &faults,
 		.tunnels = tunnels,
 		.tunnel_count = 2,
+		.queue_us = &queue_us,
 	};
 
 	impair_init(i, &config);
@@ -44,6 +46,7 @@ static inline void direction_make(struct impair *i, const char *name, unsigned d
 
 static inline void setup(void)
 {
+	queue_us = (struct histogram){0};
 	heap_init(&heap);
 	impair_faults_init(&faults);
 	direction_make(&dir, "a.lan", IMPAIR_DIRECTION_OUT);

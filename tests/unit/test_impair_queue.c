@@ -368,6 +368,48 @@ START_TEST(what_makes_no_sense_is_refused)
 }
 END_TEST
 
+/* Five packets at once take 1, 2, 3, 4 and 5 ms through the rate, whether CoDel has the queue or not; the delay before
+ * it does not count. */
+START_TEST(times_in_the_queue_are_noted)
+{
+	nstime at;
+
+	set(&(struct impairments){
+		.rate_bps = BIG_RATE,
+		.delay_ns = 7 * NSTIME_MS,
+		.queue = _i ? IMPAIR_QUEUE_CODEL : IMPAIR_QUEUE_DROP_TAIL,
+		.codel = {.target = NSTIME_S, .interval = NSTIME_S},
+	});
+	for (uint32_t i = 0; i < 5; i++)
+		impair_input(&dir, big(i), 0);
+	for (uint32_t i = 0; i < 5; i++)
+		ck_assert_int_eq(take(NSTIME_NEVER, &at), i);
+	ck_assert_uint_eq(at, 12 * NSTIME_MS);
+	ck_assert_uint_eq(dir.counters.queue_max, 5 * NSTIME_MS);
+	ck_assert_uint_eq(dir.counters.held_max, 5);
+	ck_assert_uint_eq(queue_us.count, 5);
+	ck_assert_uint_eq(queue_us.max, 5000);
+	ck_assert_uint_eq(queue_us.buckets[histogram_bucket(1000)], 1);
+	ck_assert_uint_eq(queue_us.buckets[histogram_bucket(3000)], 1);
+}
+END_TEST
+
+/* Without a rate there is no queue. */
+START_TEST(a_delay_is_no_queue)
+{
+	nstime at;
+
+	set(&(struct impairments){.delay_ns = 7 * NSTIME_MS});
+	impair_input(&dir, big(0), 0);
+	impair_input(&dir, big(1), 0);
+	take(NSTIME_NEVER, &at);
+	take(NSTIME_NEVER, &at);
+	ck_assert_uint_eq(dir.counters.queue_max, 0);
+	ck_assert_uint_eq(dir.counters.held_max, 2);
+	ck_assert_uint_eq(queue_us.count, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("impair_queue");
@@ -390,6 +432,8 @@ int main(void)
 	tcase_add_test(c, queue_ends_in_order);
 	tcase_add_test(c, queue_before_the_delay_under_only);
 	tcase_add_test(c, down_empties_the_queue);
+	tcase_add_loop_test(c, times_in_the_queue_are_noted, 0, 2);
+	tcase_add_test(c, a_delay_is_no_queue);
 	tcase_add_test(c, what_makes_no_sense_is_refused);
 	suite_add_tcase(suite, c);
 	return unit_run(suite);
