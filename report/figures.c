@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MARKS_MAX     8U
-#define MARK_TEXT_MAX 96U
-#define RATES_MAX     80U /* points of a rate: finer ones are joined, or there is nothing but noise to see */
-#define BARS_GROUP    8U  /* buckets of a histogram in a bar: eight bars for each doubling */
+#define MARKS_MAX       8U
+#define MARK_TEXT_MAX   96U
+#define RATES_MAX       80U /* points of a rate: finer ones are joined, or there is nothing but noise to see */
+#define SECONDS_FROM_US (20 * NSTIME_S / NSTIME_US)
+#define BARS_GROUP      8U /* buckets of a histogram in a bar: eight bars for each doubling */
 
 static struct plot_point *points_get(size_t count)
 {
@@ -157,8 +158,15 @@ static void fault_text(const struct scenario *s, const struct scenario_fault *f,
 	case FAULT_RESTART:
 		snprintf(out, MARK_TEXT_MAX, "%s restarts", n->name);
 		break;
-	default:
-		snprintf(out, MARK_TEXT_MAX, "fault at %s", n->name);
+	case FAULT_PARTITION:
+		snprintf(out, MARK_TEXT_MAX, "partition");
+		break;
+	case FAULT_DROP:
+	case FAULT_CORRUPT:
+	case FAULT_DUPLICATE:
+	case FAULT_DELAY:
+		snprintf(out, MARK_TEXT_MAX, "a packet at %s.%s", n->name, network);
+		break;
 	}
 }
 
@@ -265,16 +273,16 @@ void figures_series(struct markup *m, const struct scenario *s, const struct rec
 static const struct {
 	const char *name, *title, *axis, *counted;
 } histogram_titles[] = {
-	{"requests.latency_us", "How long requests took", "from start to the last byte (ms)", "requests"},
-	{"requests.first_byte_us", "How long the first byte took", "from start to the first byte (ms)", "requests"},
-	{"requests.stall_us", "How long replies stalled", "longest gap within a reply (ms)", "requests"},
-	{"packets.queue_us", "How long packets took to get through a link's rate", "waiting and serialisation (ms)",
+	{"requests.latency_us", "How long requests took", "from start to the last byte", "requests"},
+	{"requests.first_byte_us", "How long the first byte took", "from start to the first byte", "requests"},
+	{"requests.stall_us", "How long replies stalled", "longest gap within a reply", "requests"},
+	{"packets.queue_us", "How long packets took to get through a link's rate", "waiting and serialisation",
 	 "packets"},
-	{"handoffs.latency_us", "How long hand-offs took", "from migrate to committed (ms)", "hand-offs"},
+	{"handoffs.latency_us", "How long hand-offs took", "from migrate to committed", "hand-offs"},
 };
 
-/* Bars in milliseconds; values below a microsecond are in one that begins at 0. */
-static struct plot_point *bars_make(const struct histogram *h, size_t *count)
+/* Bars in `unit` microseconds; values below a microsecond are in one that begins at 0. */
+static struct plot_point *bars_make(const struct histogram *h, double unit, size_t *count)
 {
 	struct plot_point *p = points_get(HISTOGRAM_BUCKETS / BARS_GROUP);
 
@@ -286,8 +294,8 @@ static struct plot_point *bars_make(const struct histogram *h, size_t *count)
 			n += h->buckets[i];
 		if (n)
 			p[(*count)++] = (struct plot_point){
-				.x = (double)histogram_bucket_low(b) / 1000,
-				.x_end = ((double)histogram_bucket_high(b + BARS_GROUP - 1) + 1) / 1000,
+				.x = (double)histogram_bucket_low(b) / unit,
+				.x_end = ((double)histogram_bucket_high(b + BARS_GROUP - 1) + 1) / unit,
 				.y = (double)n,
 			};
 	}
@@ -298,25 +306,29 @@ static void histogram_draw(struct markup *m, const struct record_histogram *h, c
 {
 	static const unsigned percents[] = {50, 90, 99};
 	struct plot_mark marks[3];
-	char texts[3][MARK_TEXT_MAX], note[MARK_TEXT_MAX], q[QUANTITY_MAX];
+	char texts[3][MARK_TEXT_MAX], note[MARK_TEXT_MAX], axis[MARK_TEXT_MAX], q[QUANTITY_MAX];
 	struct plot_series bars = {.kind = PLOT_BARS};
 	struct plot p = {.id = id,
 			 .title = h->name,
 			 .note = note,
-			 .x = {.title = "ms", .scale = PLOT_LOG},
+			 .x = {.title = axis, .scale = PLOT_LOG},
 			 .y = {.title = "values", .whole = true},
 			 .series = &bars,
 			 .series_count = 1,
 			 .marks = marks};
-	struct plot_point *points = bars_make(h->values, &bars.count);
+	bool seconds = h->values->max >= SECONDS_FROM_US;
+	double unit = seconds ? 1e6 : 1e3;
+	struct plot_point *points = bars_make(h->values, unit, &bars.count);
+	const char *measured = h->name;
 
 	for (size_t i = 0; i < sizeof histogram_titles / sizeof histogram_titles[0]; i++)
 		if (!strcmp(histogram_titles[i].name, h->name)) {
 			p.title = histogram_titles[i].title;
-			p.x.title = histogram_titles[i].axis;
+			measured = histogram_titles[i].axis;
 			p.y.title = histogram_titles[i].counted;
 		}
 	bars.points = points;
+	snprintf(axis, sizeof axis, "%s (%s)", measured, seconds ? "s" : "ms");
 	for (unsigned i = 0; i < 3; i++) {
 		uint64_t v = histogram_percentile(h->values, percents[i]);
 
@@ -324,7 +336,7 @@ static void histogram_draw(struct markup *m, const struct record_histogram *h, c
 			continue;
 		snprintf(texts[p.marks_count], MARK_TEXT_MAX, "%u %%: %s", percents[i],
 			 quantity_time(q, v * NSTIME_US));
-		marks[p.marks_count] = (struct plot_mark){(double)v / 1000, texts[p.marks_count]};
+		marks[p.marks_count] = (struct plot_mark){(double)v / unit, texts[p.marks_count]};
 		p.marks_count++;
 	}
 	snprintf(note, sizeof note, "%llu in all, the longest %s", (unsigned long long)h->values->count,

@@ -340,15 +340,21 @@ static void draw_connector(struct markup *m, const struct drawing *d, const stru
 	markup_close(m);
 }
 
+static void draw_connectors(struct markup *m, const struct drawing *d, const struct group *g)
+{
+	const struct scenario_node *n = &d->s->nodes[g->first];
+
+	for (size_t a = 0; a < n->attachments_count; a++)
+		draw_connector(m, d, g, n->attachments[a].network,
+			       g->x + BOX_W * (double)(a + 1) / (double)(n->attachments_count + 1));
+}
+
 static void draw_group(struct markup *m, const struct drawing *d, const struct group *g)
 {
 	const struct scenario_node *n = &d->s->nodes[g->first];
 	double y = d->row_y[g->row], h = 2 * BOX_PAD + (g->lines_count + 1) * LINE_H;
 	char name[2 * TOPOLOGY_TEXT_MAX];
 
-	for (size_t a = 0; a < n->attachments_count; a++)
-		draw_connector(m, d, g, n->attachments[a].network,
-			       g->x + BOX_W * (double)(a + 1) / (double)(n->attachments_count + 1));
 	if (g->count > 1) {
 		markup_rect(m, "box", g->x + 6, y + 6, BOX_W, h, 5);
 		markup_rect(m, "box", g->x + 3, y + 3, BOX_W, h, 5);
@@ -393,6 +399,10 @@ void topology_draw(struct markup *m, const struct scenario *s, const char *id)
 				d.width * 1.2);
 	for (size_t n = 0; n < s->networks_count; n++)
 		draw_bus(m, &d, n);
+	/* A way to a far network goes behind the boxes between. */
+	for (size_t i = 0; i < d.groups_count; i++)
+		if (d.groups[i].x >= 0)
+			draw_connectors(m, &d, &d.groups[i]);
 	for (size_t i = 0; i < d.groups_count; i++)
 		if (d.groups[i].x >= 0)
 			draw_group(m, &d, &d.groups[i]);

@@ -14,10 +14,10 @@ struct run_options {
 	const char
 		*out; /* directory for the files, made when absent; NULL: no files, the fingerprint is still computed */
 	bool seed_given;
-	uint64_t seed;       /* instead of the file's */
-	bool save_blobs;     /* DIR/blobs/FLOW.blob: each hand-off's opened blob */
-	bool csv;            /* DIR/nodes.csv, links.csv, rules.csv, flows.csv, traffic.csv, histograms.csv; with `out` */
-	bool record;         /* results->record, for a page */
+	uint64_t seed;   /* instead of the file's */
+	bool save_blobs; /* DIR/blobs/FLOW.blob: each hand-off's opened blob */
+	bool csv;        /* DIR/nodes.csv, links.csv, rules.csv, flows.csv, traffic.csv, histograms.csv; with `out` */
+	bool record;     /* results->record, for a page */
 	uint64_t connection; /* whose steps are recorded; 0: the first that is handed over */
 	/* A monotonic clock of the machine, for perf.json alone: sim/ reads none itself. NULL: no time is measured. */
 	nstime (*clock)(void);
