@@ -51,6 +51,12 @@ static void parse_users(struct parse *p, struct doc *entry, struct scenario_traf
 		MISTAKE_KEY(p, doc_get(entry, "users"), "users without end: 'requests' in all, or 'for' a duration");
 }
 
+/* Whether requests and answers go to and fro, and no plain stream. */
+static bool has_requests(const struct scenario_traffic *t)
+{
+	return t->app == APP_HTTP || t->app == APP_TLS;
+}
+
 /* The rest of a connection between two requests; users think instead. */
 static void parse_idle(struct parse *p, struct doc *idle, struct scenario_traffic *t)
 {
@@ -102,7 +108,7 @@ static void parse_abort(struct parse *p, struct doc *entry, struct doc *d, struc
 		return;
 	}
 	parse_abort_at(p, d, t);
-	if (t->abort.kind == CLIENT_ABORT_SENT && t->app == APP_HTTP && !doc_get(entry, "body"))
+	if (t->abort.kind == CLIENT_ABORT_SENT && has_requests(t) && !doc_get(entry, "body"))
 		MISTAKE_KEY(p, doc_get(d, "sent"), "'sent' is never applied: there is no 'body'");
 	with = doc_get(d, "with");
 	if (with && parse_word(p, with, ways, NULL, &word))
@@ -166,7 +172,7 @@ void parse_pace(struct parse *p, struct doc *entry, struct scenario_traffic *t)
 	parse_times(p, entry, t);
 	if (keepalive)
 		parse_keepalive(p, keepalive, t);
-	if (idle && t->app == APP_HTTP)
+	if (idle && has_requests(t))
 		parse_idle(p, idle, t);
 	if (give_up)
 		parse_abort(p, entry, give_up, t);
