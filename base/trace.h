@@ -25,6 +25,7 @@
 	X(NETWORK_HEAL, "network.heal", "", "a partition ended")                                                       \
 	X(LINK_DIGEST, "link.digest", "", "at the end: a hash over every packet of one direction of an attachment")    \
 	X(PACKET_DROP, "packet.drop", "", "a packet was dropped, and why")                                             \
+	X(PACKET_FAULT, "packet.fault", "", "an exact fault corrupted, duplicated or delayed a packet")                \
 	X(FORWARDER_ACCEPT, "forwarder.accept", "C1.1", "the first SYN of a connection entered at the forwarder")      \
 	X(FORWARDER_DATA, "forwarder.data", "C1.2 C1.3",                                                               \
 	  "the first data of a connection was received at the forwarder and sent to a classifier")                     \

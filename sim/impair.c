@@ -81,14 +81,19 @@ static void digest_mix(struct impair *i, nstime now, const struct buf *frame, un
 	i->digest = fold(i->digest ^ mixed ^ digest_odd[5], digest_odd[1]) + mixed;
 }
 
+static const char *direction_name(const struct impair_config *config)
+{
+	return config->direction == IMPAIR_DIRECTION_OUT ? "out" : "in";
+}
+
 static void packet_drop(struct impair *i, struct buf *frame, enum impair_drop reason, nstime now)
 {
 	i->counters.dropped[reason]++;
 	i->dropped_total++;
 	digest_mix(i, now, frame, reason);
 	TRACE(i->config.trace, now, TRACE_PACKET_DROP, TF_TEXT("link", i->config.name),
-	      TF_TEXT("direction", i->config.direction == IMPAIR_DIRECTION_OUT ? "out" : "in"),
-	      TF_TEXT("reason", impair_drop_name(reason)), TF_U64("bytes", frame->len));
+	      TF_TEXT("direction", direction_name(&i->config)), TF_TEXT("reason", impair_drop_name(reason)),
+	      TF_U64("bytes", frame->len));
 	buf_free(frame);
 }
 
@@ -161,8 +166,7 @@ static void stream_init(struct random_stream *r, const struct impair_config *con
 {
 	char component[IMPAIR_NAME_MAX + 32];
 
-	snprintf(component, sizeof component, "link %s %s %s", config->name,
-		 config->direction == IMPAIR_DIRECTION_OUT ? "out" : "in", kind);
+	snprintf(component, sizeof component, "link %s %s %s", config->name, direction_name(config), kind);
 	random_init(r, config->seed, component);
 }
 
@@ -533,6 +537,22 @@ static void packet_enter(struct impair *i, struct buf *frame, bool matches, stru
 		packet_admit(i, frame, matches, struck, now);
 }
 
+/* Exact faults that struck a packet which goes on; one that is dropped is told as that. */
+static void struck_trace(const struct impair *i, const struct buf *frame, unsigned kinds, nstime now)
+{
+	static const char *const names[] = {
+		[IMPAIR_FAULT_CORRUPT] = "corrupt",
+		[IMPAIR_FAULT_DUPLICATE] = "duplicate",
+		[IMPAIR_FAULT_DELAY] = "delay",
+	};
+
+	for (unsigned kind = IMPAIR_FAULT_CORRUPT; kind <= IMPAIR_FAULT_DELAY; kind++)
+		if (kinds & 1U << kind)
+			TRACE(i->config.trace, now, TRACE_PACKET_FAULT, TF_TEXT("link", i->config.name),
+			      TF_TEXT("direction", direction_name(&i->config)), TF_TEXT("what", names[kind]),
+			      TF_U64("bytes", frame->len));
+}
+
 void impair_input(struct impair *i, struct buf *frame, nstime now)
 {
 	struct impair_faults *faults = i->config.faults;
@@ -550,7 +570,9 @@ void impair_input(struct impair *i, struct buf *frame, nstime now)
 		packet_drop(i, frame, IMPAIR_DROP_FAULT, now);
 		return;
 	}
-	if (i->plain && !struck.kinds) {
+	if (struck.kinds) {
+		struck_trace(i, frame, struck.kinds, now);
+	} else if (i->plain) {
 		ring_put(i, now, frame, DUE_DELIVER);
 		return;
 	}

@@ -48,6 +48,7 @@ events() {
 @test "a frame of the courier is corrupted, rejected and sent again" {
 	run_faults "{ at: 0 s, corrupt: 2, on: backend1.cluster, match: { is: courier data, direction: in, filter: udp and greater 300 } }"
 	[ "$(metric "$out" packets.corrupted)" = 1 ]
+	[ -n "$(events packet.fault '.link == "backend1.cluster" and .direction == "in" and .what == "corrupt" and .bytes > 300')" ]
 	[ "$(metric "$out" packets.dropped)" = 0 ]
 	[ "$(metric "$out" courier.retransmitted)" -ge 1 ]
 	[ "$(metric "$out" handoffs.completed)" = 8 ]
@@ -59,6 +60,7 @@ events() {
 	[ "$(metric "$out" handoffs.completed)" = 8 ]
 	[ "$(metric "$out" packets.dropped)" = 0 ]
 	[ "$(metric "$out" courier.retransmitted)" = 0 ]
+	[ "$(events packet.fault '.what == "delay"' | wc -l)" = 1 ]
 	[ "$(metric "$out" handoffs.latency_us.p50)" -lt 2500 ]
 	[ "$(metric "$out" handoffs.latency_us.max)" -ge 3000 ]
 }
@@ -69,6 +71,8 @@ events() {
 		{ at: 50 s, crash: backend1 }"
 	[ "$(metric "$out" faults.missed)" = 2 ]
 	[ "$(metric "$out" packets.duplicated)" = 1 ]
+	[ "$(events packet.fault true | wc -l)" = 1 ]
+	[ -n "$(events packet.fault '.what == "duplicate"')" ]
 }
 
 @test "a partition parts for its time, and heals" {
