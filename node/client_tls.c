@@ -137,14 +137,14 @@ static enum client_progress record_input(struct client_conn *conn, struct client
 	return reply_input(w, &piece, failure);
 }
 
-/* The server's flight is known to the byte; what begins otherwise is an alert. */
+/* The server's flight is known to the byte; what begins otherwise is an alert, or no TLS. */
 static enum client_progress flight_input(struct client_conn *conn, struct client_work *w, const uint8_t *bytes,
 					 size_t len, size_t *taken, enum client_failure *failure)
 {
 	struct client_tls *tls = conn->tls;
 	size_t left = tls->flight.len - tls->flight_at;
 
-	if (tls->flight_at == 0 && (tls->reader.header_bytes || bytes[0] == TLS_ALERT))
+	if (tls->flight_at == 0 && (tls->reader.header_bytes || bytes[0] != TLS_HANDSHAKE))
 		return record_input(conn, w, bytes, len, taken, failure);
 	*taken = len < left ? len : left;
 	if (memcmp(bytes, tls->flight.data + tls->flight_at, *taken) != 0)

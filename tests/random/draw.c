@@ -16,7 +16,7 @@
 struct world {
 	struct random_stream r;
 	unsigned clients, far_clients, classifiers, backends, cut; /* cut: percent of attachments with impairments */
-	bool one_device, direct, server, raw, health;
+	bool one_device, direct, server, raw, secure, health;
 	bool v4, v6;                      /* the families of all networks: one or both */
 	bool cluster_went, internet_went; /* a link of that network goes down */
 };
@@ -154,6 +154,10 @@ static void draw_nodes(struct world *w)
 	else
 		draw_node(w, "balancer", "forwarder", "internet", "cluster");
 	draw_range(w, "classifier", w->classifiers, "classifier", "cluster", NULL);
+	if (w->classifiers && chance(w, 15))
+		printf("    limits: { %s }\n",
+		       ONE_OF(w, "connections: 3", "per_client: 2", "handoffs: 2", "held: 4 kB", "half_open: 2",
+			      "tombstones: 1", "courier_queue: 3 kB", "read: 500 ms"));
 	draw_range(w, "backend", w->backends, "backend", "cluster", w->direct ? "internet" : NULL);
 	if (chance(w, 30))
 		printf("    limits: { connections: %u }\n", 1 + below(w, 8));
@@ -226,14 +230,22 @@ static void draw_services(struct world *w)
 	if (chance(w, 30))
 		draw_rule(w, "method: POST, ");
 	draw_rule(w, "");
-	if (!w->raw)
+	if (w->raw) {
+		puts("  raw:");
+		draw_vip(w, 81);
+		printf("    protocol: none\n    return: %s\n    rules:\n      - { to: "
+		       "\"backend*\", "
+		       "balance: %s }\n",
+		       w->direct ? "direct" : "forwarder", ONE_OF(w, "round-robin", "least-connections"));
+	}
+	if (!w->secure)
 		return;
-	puts("  raw:");
-	draw_vip(w, 81);
-	printf("    protocol: none\n    return: %s\n    rules:\n      - { to: "
-	       "\"backend*\", "
-	       "balance: %s }\n",
-	       w->direct ? "direct" : "forwarder", ONE_OF(w, "round-robin", "least-connections"));
+	puts("  secure:");
+	draw_vip(w, 443);
+	printf("    protocol: %s\n    return: %s\n    rules:\n", ONE_OF(w, "tls", "auto"),
+	       w->direct ? "direct" : "forwarder");
+	printf("      - { server_name: \"%s\", to: \"backend*\", balance: %s }\n", ONE_OF(w, "*.example", "a*", "*"),
+	       ONE_OF(w, "round-robin", "sticky", "\"maglev\", hash: server_name"));
 }
 
 /* ---- traffic ---- */
@@ -250,6 +262,19 @@ static void draw_arrivals(struct world *w)
 		printf(", arrivals: burst, burst: %u", 2 + below(w, 6));
 }
 
+/* How the client writes, and the end of the entry. */
+static void draw_writing(struct world *w)
+{
+	if (chance(w, 20)) {
+		printf(", piece: %u B", 500 + below(w, 3000));
+		if (chance(w, 50))
+			printf(", pause: %u ms", 1 + below(w, 20));
+	}
+	if (chance(w, 15))
+		printf(", keepalive: %u s", 5 + below(w, 20));
+	puts(" }");
+}
+
 static void draw_http(struct world *w, const char *to)
 {
 	printf("  - { from: \"%s\", %s, ", w->far_clients && chance(w, 40) ? "guest*" : "*", to);
@@ -262,13 +287,33 @@ static void draw_http(struct world *w, const char *to)
 		if (chance(w, 40))
 			fputs(", chunked: true", stdout);
 	}
-	if (chance(w, 30))
-		printf(", per_connection: %u", 1 + below(w, 5));
-	else if (chance(w, 20))
+	if (chance(w, 30)) {
+		printf(", per_connection: %u", 2 + below(w, 5));
+		if (chance(w, 40))
+			printf(", pipeline: %u", 2 + below(w, 4));
+	} else if (chance(w, 20)) {
 		fputs(", half_close: true", stdout);
-	if (chance(w, 15))
-		printf(", keepalive: %u s", 5 + below(w, 20));
-	puts(" }");
+	}
+	draw_writing(w);
+}
+
+static void draw_tls(struct world *w)
+{
+	printf("  - { from: \"*\", service: secure, app: tls, ");
+	draw_arrivals(w);
+	if (chance(w, 90))
+		printf(", server_name: \"%s\"", ONE_OF(w, "a{n}.example", "A.Example", "b.test"));
+	if (chance(w, 40))
+		printf(", hello_records: %u", 1 + below(w, 50));
+	if (chance(w, 30))
+		printf(", hello_bytes: %u B", below(w, 16000));
+	if (chance(w, 50))
+		printf(", body: %u B", 1 + below(w, 50000));
+	if (chance(w, 70))
+		printf(", reply: %u B", 1 + below(w, 100000));
+	if (chance(w, 40))
+		printf(", per_connection: %u", 1 + below(w, 5));
+	draw_writing(w);
 }
 
 static void draw_stream(struct world *w)
@@ -285,6 +330,8 @@ static void draw_traffic(struct world *w)
 	draw_http(w, "service: web");
 	if (w->raw)
 		draw_http(w, "service: raw");
+	if (w->secure)
+		draw_tls(w);
 	if (w->server && chance(w, 70))
 		draw_stream(w);
 	if (w->server && chance(w, 50))
@@ -405,6 +452,7 @@ static void world_init(struct world *w, uint64_t seed)
 	w->direct = chance(w, 25);
 	w->server = chance(w, 30);
 	w->raw = chance(w, 25);
+	w->secure = chance(w, 35);
 	w->health = chance(w, 20);
 	w->cut = 25 * below(w, 4);
 	w->v6 = chance(w, 40);

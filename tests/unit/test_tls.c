@@ -103,7 +103,7 @@ START_TEST(wrong_peers)
 	spec.port = 80;
 	client_start(w.client, &spec, w.now);
 	wire_run(&w, NSTIME_NEVER);
-	ck_assert_str_eq(w.last.reason, "corrupted");
+	ck_assert_str_eq(w.last.reason, "malformed");
 	wire_fini(&w);
 	app_free(other);
 }
