@@ -134,13 +134,16 @@ static uint64_t work_key(const struct client_conn *conn, const struct client_wor
 /* Begins the next piece of work, unless all are begun or the pipeline is full. */
 static void work_begin(struct client_conn *conn, nstime now)
 {
-	struct tuple tuple = sock_tuple(conn->sock);
 	struct client_work *w = STAILQ_FIRST(&conn->queue);
+	struct tuple tuple;
 
+	if (conn->begun == conn->pipeline)
+		return;
 	while (w && w->begun)
 		w = STAILQ_NEXT(w, next);
-	if (!w || conn->begun == conn->pipeline)
+	if (!w)
 		return;
+	tuple = sock_tuple(conn->sock);
 	conn->begun++;
 	conn->sending = w;
 	conn->continued = false;
@@ -288,13 +291,13 @@ static bool conn_send(struct client_conn *conn, nstime now)
 {
 	int err = 0;
 
-	while (!err && !timer_is_set(&conn->resume)) {
+	if (!conn->sending)
+		work_begin(conn, now);
+	if (!conn->sending)
+		return true;
+	while (!err && conn->sending && !timer_is_set(&conn->resume)) {
 		bool piece;
 
-		if (!conn->sending)
-			work_begin(conn, now);
-		if (!conn->sending)
-			break;
 		sender_limit(conn, conn->sending);
 		conn->sender.piece_bytes = conn->piece_bytes;
 		err = sender_run(&conn->sender, conn->sock);
@@ -302,6 +305,8 @@ static bool conn_send(struct client_conn *conn, nstime now)
 		piece = conn->sender.piece_left == 0;
 		if (!err)
 			err = conn_sent(conn, now);
+		if (!err)
+			work_begin(conn, now);
 		if (!piece)
 			continue;
 		sock_flush(conn->sock, now);

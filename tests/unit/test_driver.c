@@ -116,6 +116,72 @@ START_TEST(closed_flow_gives_way)
 }
 END_TEST
 
+/* One packet of a flow that nobody knows yet; what became of it. */
+static enum driver_verdict early_packet(struct driver *d, const struct driver_config *config, uint32_t flow,
+					enum driver_drop *drop)
+{
+	struct tuple t = {
+		.remote = addr_v4(0xc6336401), .local = addr_v4(0xc6336450), .remote_port = 9, .local_port = 80};
+	struct buf *b = packet_make(&t, TCP_FLAG_ACK, 1000);
+	enum driver_verdict verdict;
+	struct packet p;
+
+	packet_parse(&p, b);
+	ck_assert(packet_encapsulate(&p, b, &tunnel.v4, &config->address.v4, flow));
+	verdict = driver_packet(d, b, 0, drop);
+	if (verdict == DRIVER_DROP)
+		buf_free(b);
+	return verdict;
+}
+
+/* Flows, packets and bytes of a flow, and bytes in all: each is reached by itself, counted, and gone in time. */
+START_TEST(bounded)
+{
+	static const struct {
+		uint32_t flows_max, packets_max, flow_bytes_max, bytes_max;
+		unsigned flows, packets; /* sent: flows, and packets of each */
+		unsigned taken;
+		enum driver_drop drop;
+	} cases[] = {
+		{3, 0, 0, 0, 4, 1, 3, DRIVER_DROP_FLOWS_FULL},
+		{0, 5, 0, 0, 2, 6, 10, DRIVER_DROP_FLOW_FULL},
+		{0, 0, 4096, 0, 1, 200, 0, DRIVER_DROP_FLOW_FULL},
+		{0, 0, 0, 4096, 100, 2, 0, DRIVER_DROP_BUFFER_FULL},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct driver_config config = {.name = "d",
+					       .seed = 1,
+					       .address = {.v4 = device_address(5)},
+					       .tunnel = tunnel,
+					       .flows_max = cases[i].flows_max,
+					       .flow_packets_max = cases[i].packets_max,
+					       .flow_bytes_max = cases[i].flow_bytes_max,
+					       .bytes_max = cases[i].bytes_max};
+		struct driver *d = driver_new(&config);
+		struct driver_holdings h;
+		unsigned taken = 0, sent = cases[i].flows * cases[i].packets;
+		enum driver_drop drop = DRIVER_DROP_COUNT;
+
+		for (unsigned n = 0; n < sent; n++)
+			taken += early_packet(d, &config, 0x00010001 + n % cases[i].flows, &drop) == DRIVER_TAKEN;
+		ck_assert_int_eq(drop, cases[i].drop);
+		ck_assert_uint_gt(taken, 0);
+		ck_assert(!cases[i].taken || taken == cases[i].taken);
+		ck_assert_uint_eq(driver_counters(d)->dropped[drop], sent - taken);
+		ck_assert_uint_eq(driver_counters(d)->overflowed, sent - taken);
+		driver_holdings(d, &h);
+		ck_assert_uint_eq(h.buffered_packets, taken);
+		if (cases[i].flow_bytes_max || cases[i].bytes_max)
+			ck_assert_uint_le(h.buffered_bytes, 4096);
+		driver_expire(d, 3 * NSTIME_S);
+		driver_holdings(d, &h);
+		ck_assert_uint_eq(h.flows + h.buffered_packets + h.buffered_bytes, 0);
+		driver_free(d);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("driver");
@@ -123,6 +189,7 @@ int main(void)
 
 	tcase_add_test(t, drained_in_order);
 	tcase_add_test(t, closed_flow_gives_way);
+	tcase_add_test(t, bounded);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }
