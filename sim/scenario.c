@@ -294,6 +294,7 @@ static void parse_root(struct parse *p)
 	parse_names(p);
 	check_forwarders(p);
 	parse_services(p);
+	parse_limits_check(p);
 	parse_health(p);
 	if (!doc_get(p->root, "services")) {
 		parse_never(p, p->root, "key", "without services nothing is sealed");

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* limits: of a node. */
+#include "lb/courier.h"
+#include "lb/forwarder.h"
 #include "node/limits.h"
 #include "sim/scenario_parse.h"
 
@@ -99,4 +101,43 @@ void parse_limits(struct parse *p, struct doc *node, unsigned roles, struct node
 	read = limit_get(p, d, "read", roles, ROLE_CLASSIFIER, "a classifier");
 	if (read && parse_duration(p, read, &limits->read) && (!limits->read || limits->read > READ_MAX))
 		MISTAKE(p, read, "'%s' is not between 1 ns and 1 h", read->text);
+}
+
+/* A stack's listeners are among its sockets: an application's each, and one at each VIP on a node that serves them. */
+static void check_sockets(struct parse *p, size_t node)
+{
+	const struct scenario_node *n = &p->s->nodes[node];
+	size_t listeners = n->apps_count;
+	const struct doc *limits;
+
+	if (n->roles & (ROLE_CLASSIFIER | ROLE_BACKEND))
+		listeners += p->s->services_count;
+	if (!n->limits.sockets || n->limits.sockets > listeners)
+		return;
+	limits = doc_get(p->node_docs[node], "limits");
+	MISTAKE(p, doc_get(limits, "sockets"), "no connection finds room: node '%s' listens on %zu ports", n->name,
+		listeners);
+}
+
+void parse_limits_check(struct parse *p)
+{
+	const struct scenario *s = p->s;
+	const struct doc *nodes = doc_get(p->root, "nodes");
+	size_t devices = 0, classifiers = 0;
+
+	for (size_t i = 0; i < s->nodes_count; i++) {
+		bool first = i == 0 || p->node_docs[i] != p->node_docs[i - 1];
+
+		devices += (s->nodes[i].roles & ROLE_DEVICE) != 0;
+		classifiers += (s->nodes[i].roles & ROLE_CLASSIFIER) != 0;
+		if (first)
+			check_sockets(p, i);
+	}
+	if (!s->services_count)
+		return;
+	if (classifiers > FORWARDER_CLASSIFIERS_MAX)
+		MISTAKE_KEY(p, nodes, "%zu classifiers: a forwarder knows %u", classifiers, FORWARDER_CLASSIFIERS_MAX);
+	if (devices > COURIER_PEERS_MAX + 1)
+		MISTAKE_KEY(p, nodes, "%zu forwarders, classifiers and backends: a courier knows %u others", devices,
+			    COURIER_PEERS_MAX);
 }

@@ -150,6 +150,8 @@ void scenario_fault_fini(struct scenario_fault *f);
 
 /* A node's limits:, of which each needs one of certain roles. */
 void parse_limits(struct parse *p, struct doc *node, unsigned roles, struct node_limits *limits);
+/* What can be told when services are known: sockets that listeners alone would take, too many devices. */
+void parse_limits_check(struct parse *p);
 
 /* The parts. */
 void parse_networks(struct parse *p);
