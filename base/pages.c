@@ -3,10 +3,16 @@
 
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* since Linux 6.1 */
+#endif
 
 #define LINE_BYTES 64U
 #define MAP_MIN    ((size_t)1 << 18) /* below this the allocator does it */
@@ -67,4 +73,35 @@ void pages_free(void *p, size_t bytes)
 		free(p);
 	else
 		munmap(p, bytes < HUGE_MIN ? bytes : round_up(bytes, HUGE_PAGE));
+}
+
+#define PIECE_BYTES ((size_t)1 << 24) /* more than lies free in one place */
+#define MMAP_MIN    (1 << 17)         /* glibc's own value, until anything is set: larger ones are mapped */
+
+void pages_heap_expect(size_t bytes)
+{
+	void *(*volatile allocate)(size_t) = malloc; /* or the compiler moves the call to where it likes it */
+	char *end = sbrk(0), *from = (char *)round_up((uintptr_t)end, HUGE_PAGE);
+	void *piece;
+
+	if (bytes < HUGE_MIN || bytes > INT32_MAX / 2)
+		return;
+	mallopt(M_MMAP_THRESHOLD, 2 * (int)PIECE_BYTES);
+	mallopt(M_TOP_PAD, (int)bytes);
+	piece = allocate(PIECE_BYTES); /* has it extend the heap, by all of that */
+	mallopt(M_TOP_PAD, (int)HUGE_PAGE);
+	mallopt(M_TRIM_THRESHOLD, (int)bytes + 2 * (int)PIECE_BYTES); /* and keep that much, but no more */
+	if ((char *)sbrk(0) > from)
+		madvise(from, (size_t)((char *)sbrk(0) - from), MADV_HUGEPAGE);
+	free(piece);
+	mallopt(M_MMAP_THRESHOLD, MMAP_MIN);
+}
+
+void pages_heap_settle(size_t bytes)
+{
+	extern char end[]; /* of the program's data: the heap begins somewhere behind */
+	char *from = (char *)round_up((uintptr_t)end, HUGE_PAGE);
+
+	if (bytes >= HUGE_MIN && (char *)sbrk(0) > from)
+		madvise(from, (size_t)((char *)sbrk(0) - from), MADV_COLLAPSE);
 }

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "pcap/pcapng.h"
 #include "sim/world_build.h"
 #include "stack/stack.h"
@@ -10,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDLE_CHECK_NS (10 * NSTIME_MS) /* how often a run whose traffic is done looks whether all is closed */
+#define NODE_HEAP_BYTES 32768U           /* about what a node with traffic takes of the heap */
+#define IDLE_CHECK_NS   (10 * NSTIME_MS) /* how often a run whose traffic is done looks whether all is closed */
 
 static void world_emit(struct trace_sink *sink, nstime now, enum trace_event event, const struct trace_field *fields,
 		       size_t count)
@@ -283,6 +285,7 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 	*w = (struct world){.scenario = s, .options = *options};
 	*why = NULL;
 	bool hooked = !stack_library_check();
+	pages_heap_expect(s->nodes_count * NODE_HEAP_BYTES);
 	engine_init(&w->engine);
 	metrics_init(&w->totals);
 	invariants_init(&w->invariants, options->seed);
@@ -307,6 +310,7 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 		r = world_node_boot(&w->nodes[n], why);
 	if (r < 0)
 		return r;
+	pages_heap_settle(s->nodes_count * NODE_HEAP_BYTES);
 	for (size_t n = 0; n < s->nodes_count; n++)
 		world_node_settle(&w->nodes[n]);
 	traffic_init(&w->traffic, w);
