@@ -64,7 +64,7 @@ static void print_all(FILE *f, const struct metrics *m, const char *label, const
 		if (first)
 			fprintf(f, "%-*s", LABEL_WIDTH, label);
 		fprintf(f, "%s%s %s%s", first ? "" : ", ", quantity_count(text, x->value), before,
-		       x->path + strlen(prefix));
+			x->path + strlen(prefix));
 		first = false;
 	}
 	if (!first)

@@ -182,6 +182,8 @@ static void section_summary(struct page *p)
 	document_section_open(&p->m, "summary", "Summary");
 	markup_open_class(&p->m, "div", "tiles");
 	tile_of(p, number(p, "requests.completed"), number(p, "requests.started"), "requests completed");
+	if (number(p, "requests.aborted"))
+		tile_of(p, number(p, "requests.aborted"), number(p, "requests.started"), "given up on purpose");
 	tile_time(p, "requests.latency_us.p50", "median request");
 	if (number(p, "handoffs.started")) {
 		tile_of(p, number(p, "handoffs.completed"), number(p, "handoffs.started"), "hand-offs completed");

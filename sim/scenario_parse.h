@@ -19,12 +19,12 @@
 #define SCENARIO_KEEPALIVE_MAX   (24 * 3600 * NSTIME_S)
 #define SCENARIO_TRAFFIC_MAX     4096U
 #define SCENARIO_FAULTS_MAX      4096U
-#define SCENARIO_CAPTURES_MAX    512U        /* each is an open file */
-#define SCENARIO_ATTACHMENTS_MAX 262144U     /* of all nodes */
-#define SCENARIO_INTERFACES_MAX  64U         /* of one node */
-#define SCENARIO_ROUTES_MAX      (1U << 20)  /* of all nodes */
-#define SCENARIO_WORK_MAX        (1U << 25)  /* names compared with globs, steps along paths */
-#define SCENARIO_SAMPLES_MAX     1000000U    /* of a time series */
+#define SCENARIO_CAPTURES_MAX    512U       /* each is an open file */
+#define SCENARIO_ATTACHMENTS_MAX 262144U    /* of all nodes */
+#define SCENARIO_INTERFACES_MAX  64U        /* of one node */
+#define SCENARIO_ROUTES_MAX      (1U << 20) /* of all nodes */
+#define SCENARIO_WORK_MAX        (1U << 25) /* names compared with globs, steps along paths */
+#define SCENARIO_SAMPLES_MAX     1000000U   /* of a time series */
 #define SCENARIO_SERIES_LINKS    64U
 #define SCENARIO_SERIES_NODES    16U         /* nodes shown one by one without being asked for */
 #define SCENARIO_REQUESTS_MAX    1000000000U /* of one entry of traffic */
