@@ -308,12 +308,18 @@ static void layout(struct drawing *d)
 
 static void draw_bus(struct markup *m, const struct drawing *d, size_t network)
 {
+	double y = d->bus_y[network];
+
+	markup_line(m, "bus", MARGIN, y, d->width - MARGIN, y);
+}
+
+static void draw_bus_label(struct markup *m, const struct drawing *d, size_t network)
+{
 	const struct scenario_network *n = &d->s->networks[network];
 	double y = d->bus_y[network];
 	char text[2 * TOPOLOGY_TEXT_MAX];
 	size_t len = (size_t)snprintf(text, sizeof text, "%s", n->name);
 
-	markup_line(m, "bus", MARGIN, y, d->width - MARGIN, y);
 	for (unsigned family = 4; family <= 6; family += 2) {
 		const struct scenario_subnet *subnet = scenario_subnet(n, (uint8_t)family);
 		char address[ADDR_TEXT_MAX];
@@ -403,6 +409,8 @@ void topology_draw(struct markup *m, const struct scenario *s, const char *id)
 	for (size_t i = 0; i < d.groups_count; i++)
 		if (d.groups[i].x >= 0)
 			draw_connectors(m, &d, &d.groups[i]);
+	for (size_t n = 0; n < s->networks_count; n++)
+		draw_bus_label(m, &d, n);
 	for (size_t i = 0; i < d.groups_count; i++)
 		if (d.groups[i].x >= 0)
 			draw_group(m, &d, &d.groups[i]);

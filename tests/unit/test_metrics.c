@@ -75,9 +75,9 @@ END_TEST
 
 START_TEST(result_json_has_its_keys_in_order)
 {
-	static const char *const keys[] = {"run",        "requests",  "streams", "client",     "handoffs",
-					   "packets",    "faults",    "courier", "driver",     "migrator",
-					   "classifier", "forwarder", "nodes",   "fingerprint"};
+	static const char *const keys[] = {"run",        "requests",  "streams", "client", "handoffs",
+					   "packets",    "faults",    "courier", "driver", "migrator",
+					   "classifier", "forwarder", "nodes",   "stacks", "fingerprint"};
 	char path[] = "test_metrics.XXXXXX";
 	const char *key;
 	json_t *root, *value;
