@@ -13,9 +13,11 @@ void conn_state_clear(struct conn_state *s)
 		.segments = s->segments,
 		.segments_capacity = s->segments_capacity,
 		.data = s->data,
+		.app = s->app,
 	};
 
 	vec_clear(&kept.data);
+	vec_clear(&kept.app);
 	*s = kept;
 }
 
@@ -23,6 +25,7 @@ void conn_state_fini(struct conn_state *s)
 {
 	free(s->segments);
 	vec_fini(&s->data);
+	vec_fini(&s->app);
 	*s = (struct conn_state){0};
 }
 

@@ -108,6 +108,7 @@ struct conn_segment {
 	uint8_t flags;   /* CONN_SEGMENT_* */
 };
 
+#define CONN_APP_MAX      1024U      /* bytes of an application's state */
 #define CONN_SEGMENTS_MAX 1024U      /* per connection, over all three queues */
 #define CONN_DATA_MAX     (1U << 20) /* bytes of unread and queued data per connection */
 
@@ -121,6 +122,9 @@ struct conn_state {
 	struct conn_segment *segments;
 	size_t unacked_count, unsent_count, ooseq_count, segments_capacity;
 	struct vec data;
+	/* The state of the application that had the connection: how the one that gets it goes on. Opaque to all below;
+	 * empty: as on a connection that was just accepted. */
+	struct vec app;
 };
 
 static inline size_t conn_segment_count(const struct conn_state *s)
@@ -159,6 +163,7 @@ uint8_t *conn_state_segment_add(struct conn_state *s, uint32_t seq, uint16_t len
  * - cwnd is at least mss, and so is ssthresh in fast recovery;
  * - a running persist timer has nothing in flight and a first segment that does not fit into the window;
  * - the retransmission timer runs when something is unacknowledged;
+ * - the application's state is no longer than CONN_APP_MAX;
  * - segments out of order lie, FIN included, beyond rcv_nxt and inside the receive window.
  * 0, or E_INVAL with *why pointing at a static text that names the field. */
 int conn_state_validate(const struct conn_state *s, const char **why);

@@ -141,6 +141,8 @@ static const char *check_layout(const struct conn_state *s)
 			return "segment.offset";
 		offset += g->len;
 	}
+	if (s->app.len > CONN_APP_MAX)
+		return "app";
 	if (s->data.len > CONN_DATA_MAX)
 		return "data";
 	if (offset != s->data.len)

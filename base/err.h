@@ -24,6 +24,7 @@
 	X(E_TIMEOUT, 16, "timed out")                                                                                  \
 	X(E_REFUSED, 17, "refused")                                                                                    \
 	X(E_UNREACH, 18, "no route or no neighbour")                                                                   \
+	X(E_KEY, 19, "sealed under an unknown key")                                                                    \
 	X(E_TOOBIG, 20, "too large")                                                                                   \
 	X(E_IO, 21, "input or output failed")                                                                          \
 	X(E_UNSUPPORTED, 22, "not supported")

@@ -37,6 +37,8 @@
 	  "the first packet of a generation was encapsulated, its ports now the flow identifier")                      \
 	X(FORWARDER_BOUNCE, "forwarder.bounce", "", "a bounced packet was sent on to the owner")                       \
 	X(FORWARDER_CLOSED, "forwarder.closed", "", "the owner's connection ended; the entry rests, then goes")        \
+	X(FORWARDER_ADOPTED, "forwarder.adopted", "",                                                                  \
+	  "after a restart: an owner told of a connection, and has an entry again")                                    \
 	X(FORWARDER_LOST, "forwarder.lost", "", "the owner is gone, and the connection with it; so is the entry")      \
 	X(CLASSIFIER_OPEN, "classifier.open", "", "a connection was established in the first stack")                   \
 	X(CLASSIFIER_CHOOSE, "classifier.choose", "C1.4 C2.1",                                                         \
@@ -76,7 +78,15 @@
 	X(HEALTH_UP, "health.up", "", "a classifier takes a backend for up again")                                     \
 	X(HEALTH_DOWN, "health.down", "", "a classifier takes a backend for down: its reports stay away")              \
 	X(HEALTH_STATE, "health.state", "", "a backend told a classifier that it is serving, draining or full")        \
+	X(DRAIN_BEGIN, "drain.begin", "", "a backend begins to drain")                                                 \
+	X(DRAIN_CHOSEN, "drain.chosen", "", "a classifier chose the device that shall take over a connection")         \
+	X(DRAIN_EMPTY, "drain.empty", "", "a draining backend has no connection any more")                             \
+	X(DRAIN_STAY, "drain.stay", "", "what could not be moved in time stays until it ends")                         \
+	X(DRAIN_END, "drain.end", "", "a backend serves again")                                                        \
 	X(COURIER_RESTART, "courier.restart", "", "a peer came back with a new boot id")                               \
+	X(COURIER_REKEY, "courier.rekey", "",                                                                          \
+	  "the cluster key changed; frames under the old one are taken for a while")                                   \
+	X(COURIER_REKEYED, "courier.rekeyed", "", "a change of the cluster key is over: the old one is forgotten")     \
 	X(COURIER_REJECT, "courier.reject", "C1.7", "a frame was rejected, and why")                                   \
 	X(COURIER_RETRANSMIT, "courier.retransmit", "C1.7", "a lost frame's content was sent again")                   \
 	X(COURIER_DELIVER, "courier.deliver", "C1.7", "a whole message was delivered")                                 \

@@ -29,7 +29,8 @@
 #define KNOWN_SECTIONS 6U
 
 _Static_assert(BLOB_LEN_MAX >= BLOB_HEADER_LEN + KNOWN_SECTIONS * BLOB_SECTION_LEN + HANDOFF_LEN + SOCKET_LEN +
-				       TCP_LEN + IP_LEN + QUEUES_LEN + CONN_SEGMENTS_MAX * SEGMENT_LEN + CONN_DATA_MAX,
+				       TCP_LEN + IP_LEN + QUEUES_LEN + CONN_SEGMENTS_MAX * SEGMENT_LEN + CONN_DATA_MAX +
+				       BLOB_SECTION_LEN + CONN_APP_MAX,
 	       "the longest state fits into the longest blob");
 
 /* The fields as a table, for the printer and for tests. */
@@ -98,6 +99,7 @@ void *blob_field_at(const struct blob_field *f, struct blob_mapping *m, struct c
 		}
 		break;
 	case BLOB_DATA:
+	case BLOB_APP:
 		break;
 	}
 	return (uint8_t *)base + f->offset;
@@ -146,6 +148,13 @@ static inline uint8_t *put_ADDR(uint8_t *p, struct addr v)
 static inline uint8_t *put_section(uint8_t *p, enum blob_section type, uint32_t len)
 {
 	return put_U32(put_U16(p, (uint16_t)type), len);
+}
+
+static inline uint8_t *put_bytes(uint8_t *p, const struct vec *v)
+{
+	if (v->len)
+		memcpy(p, v->data, v->len);
+	return p + v->len;
 }
 
 #define PUT(type, member, unit) p = put_##type(p, from->member);
@@ -198,19 +207,19 @@ int blob_encode(struct vec *out, const struct blob_mapping *m, const struct conn
 {
 	const size_t count = conn_segment_count(s);
 	size_t len = BLOB_HEADER_LEN + KNOWN_SECTIONS * BLOB_SECTION_LEN + HANDOFF_LEN + SOCKET_LEN + TCP_LEN + IP_LEN +
-		     QUEUES_LEN + count * SEGMENT_LEN + s->data.len;
+		     QUEUES_LEN + count * SEGMENT_LEN + s->data.len + (s->app.len ? BLOB_SECTION_LEN + s->app.len : 0);
 	uint8_t *p;
 
 	vec_clear(out);
 	if (!flow_valid(m->flow))
 		return E_INVAL;
-	if (count > CONN_SEGMENTS_MAX || s->data.len > CONN_DATA_MAX)
+	if (count > CONN_SEGMENTS_MAX || s->data.len > CONN_DATA_MAX || s->app.len > CONN_APP_MAX)
 		return E_FULL;
 
 	p = vec_append(out, NULL, len);
 	p = put_U32(p, BLOB_MAGIC);
 	p = put_U16(p, BLOB_VERSION);
-	p = put_U16(p, KNOWN_SECTIONS);
+	p = put_U16(p, KNOWN_SECTIONS + (s->app.len != 0));
 	p = put_U32(p, (uint32_t)len);
 	p = put_handoff(p, m);
 	p = put_socket(p, &s->socket);
@@ -218,9 +227,10 @@ int blob_encode(struct vec *out, const struct blob_mapping *m, const struct conn
 	p = put_ip(p, &s->ip);
 	p = put_segments(p, s);
 	p = put_section(p, BLOB_DATA, (uint32_t)s->data.len);
-	if (s->data.len)
-		memcpy(p, s->data.data, s->data.len);
-	assert(p + s->data.len == out->data + len);
+	p = put_bytes(p, &s->data);
+	if (s->app.len)
+		p = put_bytes(put_section(p, BLOB_APP, (uint32_t)s->app.len), &s->app);
+	assert(p == out->data + len);
 	return 0;
 }
 
@@ -300,12 +310,15 @@ static bool addr_valid(const struct addr *a)
 	return a->family == 6 || (a->family == 4 && !memcmp(a->bytes + 4, zero, sizeof(zero)));
 }
 
-/* What the sections of a blob are, by type; p is NULL for one that was not met. */
+/* Where a section's contents are; p is NULL for one that was not met. */
+struct content {
+	const uint8_t *p;
+	uint32_t len;
+};
+
+/* What the sections of a blob are, by type. */
 struct contents {
-	struct {
-		const uint8_t *p;
-		uint32_t len;
-	} of[KNOWN_SECTIONS + 1];
+	struct content of[KNOWN_SECTIONS + 1], app;
 };
 
 static int fail(const char **why, int err, const char *text)
@@ -344,11 +357,11 @@ static int read_sections(struct reader *r, uint16_t sections, struct contents *c
 		const uint8_t *p = reader_bytes(r, len);
 		if (r->bad)
 			return fail(why, E_TRUNCATED, "a section is cut short");
-		if (type >= 1 && type <= KNOWN_SECTIONS) {
-			if (c->of[type].p)
+		if ((type >= 1 && type <= KNOWN_SECTIONS) || type == BLOB_APP) {
+			struct content *content = type == BLOB_APP ? &c->app : &c->of[type];
+			if (content->p)
 				return fail(why, E_FORMAT, "a section is there twice");
-			c->of[type].p = p;
-			c->of[type].len = len;
+			*content = (struct content){p, len};
 		} else if (type == 0) {
 			return fail(why, E_FORMAT, "section of type 0");
 		} else if (type & BLOB_MUST) {
@@ -373,6 +386,10 @@ static int check_sections(const struct contents *c, const char **why)
 	}
 	if (c->of[BLOB_DATA].len > CONN_DATA_MAX)
 		return fail(why, E_TOOBIG, "more data than a connection can have");
+	if (c->app.p && !c->app.len)
+		return fail(why, E_FORMAT, "a section's length is wrong");
+	if (c->app.len > CONN_APP_MAX)
+		return fail(why, E_TOOBIG, "more of an application's state than there can be");
 	return 0;
 }
 
@@ -443,6 +460,8 @@ static int decode(const uint8_t *bytes, size_t n, struct blob_mapping *m, struct
 		return fail(why, E_FORMAT, "a half of the flow identifier is zero");
 	if (!addr_valid(&s->ip.local) || !addr_valid(&s->ip.remote) || s->ip.local.family != s->ip.remote.family)
 		return fail(why, E_FORMAT, "the addresses are malformed");
+	if (c.app.p)
+		vec_append(&s->app, c.app.p, c.app.len);
 	return read_segments(&c, s, why);
 }
 

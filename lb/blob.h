@@ -20,9 +20,11 @@
  *     5 SEGMENTS  the three queues: BLOB_QUEUE_FIELDS, then for each segment BLOB_SEGMENT_FIELDS; first those sent and
  *                 unacknowledged, then those not sent, then those received out of order
  *     6 DATA      the bytes: those received and not read, then each segment's, in the order of SEGMENTS
+ *     0x8001 APP  the application's state, as the application of the same kind at the first device wrote it
  *
  * A known section's contents are its fields in the order of the list, each as wide as its type says; addresses are the
- * family (4 or 6) and 16 bytes, those behind an IPv4 address zero. All six must be there, with exactly their length.
+ * family (4 or 6) and 16 bytes, those behind an IPv4 address zero. Sections 1 to 6 must be there, with exactly their
+ * length; APP is there when an application had the connection, 1 to CONN_APP_MAX bytes.
  * Where a segment's data lies is not said but follows: the lengths add up to DATA.
  *
  * Other types are of other stacks or later versions. One with the top bit (0x8000) must be understood: who does not,
@@ -51,12 +53,13 @@ enum blob_section {
 	BLOB_IP = 4,
 	BLOB_SEGMENTS = 5,
 	BLOB_DATA = 6,
+	BLOB_APP = BLOB_MUST | 1,
 };
 
 #define BLOB_SECTIONS_MAX 64U /* in one blob, unknown ones included */
 
 /* Longest blob that encode makes and decode takes. */
-#define BLOB_LEN_MAX (CONN_DATA_MAX + CONN_SEGMENTS_MAX * 16U + 4096U)
+#define BLOB_LEN_MAX (CONN_DATA_MAX + CONN_SEGMENTS_MAX * 16U + CONN_APP_MAX + 4096U)
 
 /* The hand-off and the mapping that travels with the state (C1.9, C7). */
 struct blob_mapping {
@@ -66,7 +69,12 @@ struct blob_mapping {
 	uint16_t first;      /* device that gives the connection away (the classifier) */
 	uint16_t second;     /* device that is to take it */
 	uint64_t first_boot; /* boot id of the first */
-	struct tuple tuple;  /* not encoded: decode takes it from the IP and TCP sections */
+	/* Whoever has the connection can ask by these for another device, and tell of its end. */
+	uint16_t origin;      /* device that chose its first backend: a classifier */
+	uint64_t origin_boot; /* its boot id then */
+	uint16_t service;     /* number of the service, in the order that all devices know */
+	uint16_t rule;        /* number of the service's rule that matched */
+	struct tuple tuple;   /* not encoded: decode takes it from the IP and TCP sections */
 };
 
 /* Fields: X(type, member, unit). The member's name is the field's; flags and other bit sets have the unit "bits". */
@@ -76,7 +84,11 @@ struct blob_mapping {
 	X(U64, handoff, "number")                                                                                      \
 	X(U16, first, "device")                                                                                        \
 	X(U16, second, "device")                                                                                       \
-	X(U64, first_boot, "identifier")
+	X(U64, first_boot, "identifier")                                                                               \
+	X(U16, origin, "device")                                                                                       \
+	X(U64, origin_boot, "identifier")                                                                              \
+	X(U16, service, "number")                                                                                      \
+	X(U16, rule, "number")
 
 #define BLOB_SOCKET_FIELDS(X)                                                                                          \
 	X(U8, flags, "bits")                                                                                           \
@@ -183,14 +195,14 @@ struct blob_walk {
 };
 
 struct blob_item {
-	const char *section; /* "header", "handoff", "socket", "tcp", "ip", "segments", "data" or "unknown" */
+	const char *section; /* "header", "handoff", "socket", "tcp", "ip", "segments", "data", "app" or "unknown" */
 	const char *name, *unit;
 	const char *text; /* the value; lives in the walk until the next call. Numbers are decimal */
 	bool number;      /* the text is a number: JSON needs no quotes */
 	bool in_segment;  /* the value belongs to segment number `segment` */
 	size_t segment;
-	const uint8_t
-		*bytes; /* for contents that are bytes ("data", "unknown"): their first one; text is their count */
+	const uint8_t *bytes; /* for contents that are bytes ("data", "app", "unknown"): their first one; text is their
+				 count */
 	size_t len;
 };
 

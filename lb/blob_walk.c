@@ -10,6 +10,8 @@
 static const char *section_name(unsigned type)
 {
 	static const char *const names[] = {"header", "handoff", "socket", "tcp", "ip", "segments", "data"};
+	if (type == BLOB_APP)
+		return "app";
 	return type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
 }
 
@@ -129,7 +131,7 @@ static bool give(struct blob_walk *w, struct blob_item *item, const struct blob_
 	return true;
 }
 
-/* Contents that are bytes: data, or a section that is not known. */
+/* Contents that are bytes: data, the application's state, or a section that is not known. */
 static bool give_bytes(struct blob_walk *w, struct blob_item *item)
 {
 	const size_t whole = (size_t)(w->end - w->p) < w->left ? (size_t)(w->end - w->p) : w->left;
@@ -142,7 +144,7 @@ static bool give_bytes(struct blob_walk *w, struct blob_item *item)
 		.bytes = w->p,
 		.len = whole,
 	};
-	if (w->section != BLOB_DATA) {
+	if (w->section != BLOB_DATA && w->section != BLOB_APP) {
 		item->name = "type";
 		item->unit = "number";
 		number_text(w, item, w->section);

@@ -523,6 +523,24 @@ void classifier_backend_load(struct classifier *c, uint16_t device, uint32_t con
 	policy_load(&c->policy, device, connections);
 }
 
+int classifier_choose_for(struct classifier *c, size_t service, size_t rule, const struct tuple *tuple,
+			  const uint16_t *excluded, size_t excluded_count, nstime now, uint16_t *device)
+{
+	struct policy_ask ask = {.now = now, .excluded = excluded, .excluded_count = excluded_count};
+	struct policy_group *group;
+	size_t candidates;
+
+	if (service >= c->services_count || rule >= c->services[service].rules_count)
+		return E_NOENT;
+	group = &c->services[service].rules[rule].group;
+	/* A sticky key that is not an address is not known; Maglev spreads by whatever it is given. */
+	if (group->balance == POLICY_MAGLEV || c->services[service].rules[rule].key == CLASSIFIER_KEY_CLIENT) {
+		ask.key = &tuple->remote;
+		ask.key_len = sizeof tuple->remote;
+	}
+	return policy_choose(&c->policy, group, &ask, device, &candidates);
+}
+
 const void *classifier_answer_bytes(enum classifier_answer answer, size_t *len)
 {
 	*len = answers[answer].len;

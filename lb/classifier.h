@@ -168,6 +168,11 @@ struct classifier_conn *classifier_expire(struct classifier *c, nstime now);
 void *classifier_conn_user(const struct classifier_conn *conn);
 struct classifier_decision classifier_conn_decision(const struct classifier_conn *conn);
 
+/* Another device for a connection that a backend has, by the rule that once matched it, none of those excluded; what
+ * rules go by beside the client's address is not known any more. 0 with *device, or E_NOENT. */
+int classifier_choose_for(struct classifier *c, size_t service, size_t rule, const struct tuple *tuple,
+			  const uint16_t *excluded, size_t excluded_count, nstime now, uint16_t *device);
+
 /* Whether a device may be chosen. Unknown devices are ignored. */
 void classifier_backend_health(struct classifier *c, uint16_t device, bool healthy);
 

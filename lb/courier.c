@@ -60,6 +60,7 @@ void courier_free(struct courier *c)
 		free(p);
 	}
 	sodium_memzero(c->config.key, sizeof(c->config.key));
+	sodium_memzero(&c->change, sizeof(c->change));
 	free(c);
 }
 
@@ -134,6 +135,8 @@ static enum courier_reject reject_reason(int err)
 		return COURIER_REJECT_ADDRESS;
 	case E_AUTH:
 		return COURIER_REJECT_AUTH;
+	case E_KEY:
+		return COURIER_REJECT_KEY;
 	case E_REPLAY:
 		return COURIER_REJECT_REPLAY;
 	case E_STALE:
@@ -269,7 +272,7 @@ bool courier_event_next(struct courier *c, struct courier_event *e)
 
 nstime courier_expiry(const struct courier *c)
 {
-	nstime at = NSTIME_NEVER;
+	nstime at = courier_key_expiry(c);
 
 	for (uint32_t i = 0; i < c->peer_count; i++)
 		at = nstime_min(at, c->expiries[i]);
@@ -278,6 +281,7 @@ nstime courier_expiry(const struct courier *c)
 
 void courier_expire(struct courier *c, nstime now)
 {
+	courier_key_expire(c, now);
 	for (uint32_t i = 0; i < c->peer_count; i++) {
 		struct courier_peer *p = c->peers[i];
 

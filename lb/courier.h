@@ -14,6 +14,12 @@
  * are sent from courier_start and while messages wait, by a timer that backs off from COURIER_HELLO_MIN to
  * COURIER_HELLO_MAX, for at most give_up at a time, and when a frame from an unconfirmed peer does not open.
  *
+ * Keys. The cluster key can change while messages are under way. Every frame names the epoch of its key. A device that
+ * got a new one takes frames under both from then on, and seals under the old one for COURIER_KEY_LEAD more, until when
+ * all others should have got it too; but to a peer that seals under the new one it does so at once. COURIER_KEY_OVERLAP
+ * later it forgets the old key. Sub-keys of both boots are drawn anew, packet numbers go on: so neither a nonce nor a
+ * frame can be repeated across the change. What is lost meanwhile is sent again under the key that holds then.
+ *
  * Loss. Packet numbers are never reused, so a round-trip sample is never ambiguous (Karn's rule by construction).
  * Estimation and back-off follow RFC 6298 with a floor; a frame is lost when one sent three or more later
  * (more where reordering proves deeper), or 9/8 of a round trip later, was acknowledged (RFC 9002 section 6.1); what
@@ -80,11 +86,14 @@
 #define COURIER_GIVE_UP           (10 * NSTIME_S)     /* default of give_up */
 #define COURIER_HELLO_MIN         (10 * NSTIME_MS)    /* first repetition of a HELLO */
 #define COURIER_HELLO_MAX         (320 * NSTIME_MS)   /* longest interval of HELLOs */
+#define COURIER_KEY_LEAD          (1 * NSTIME_S)      /* a new key is taken, and not yet used unasked, for so long */
+#define COURIER_KEY_OVERLAP       (2 * NSTIME_S)      /* the old key is taken for so long after that */
 
 struct courier_config {
 	uint16_t self;             /* own device id, not 0 */
 	uint64_t boot;             /* own boot id, not 0, larger than that of any earlier incarnation */
 	uint8_t key[SEAL_KEY_LEN]; /* the cluster key */
+	uint8_t epoch;             /* how often it changed already, modulo 256 */
 	enum seal_cipher cipher;
 	uint32_t mtu;     /* bytes of the largest frame: path MTU less IP and UDP headers */
 	nstime rto_floor; /* 0: COURIER_RTO_FLOOR */
@@ -102,6 +111,7 @@ struct courier_config {
 	X(AUTH, "auth", "the seal does not open: corrupted, forged, or for another boot")                              \
 	X(REPLAY, "replay", "a packet number seen before, or too old to tell")                                         \
 	X(STALE, "stale", "from an earlier boot of the peer")                                                          \
+	X(KEY, "key", "sealed under a cluster key that is not known yet, or any more")                                 \
 	X(FULL, "full", "no room to reassemble; not acknowledged, so it comes again")
 
 enum courier_reject {
@@ -126,6 +136,8 @@ struct courier_counters {
 	uint64_t messages_failed;            /* given up, or the peer restarted */
 	uint64_t messages_refused;           /* not accepted by courier_send for want of room */
 	uint64_t messages_received;          /* wholly reassembled */
+	uint64_t rekeyed;                    /* changes of the cluster key */
+	uint64_t old_key;                    /* frames accepted under the old one meanwhile */
 	uint64_t restarts;                   /* new boots of a peer with which a session was confirmed */
 };
 
@@ -166,6 +178,9 @@ int courier_peer_add(struct courier *c, uint16_t device);
 /* Announces this boot to all peers, so that they learn of a restart. Call once, after the peers are added. */
 void courier_start(struct courier *c, nstime now);
 
+/* The cluster key changes to `key`. E_STATE while an earlier change is not over. */
+int courier_rekey(struct courier *c, const uint8_t key[SEAL_KEY_LEN], nstime now);
+
 /* Queues a message for the peer `to`; the bytes are copied. 0 and its id (unique within this courier); E_NOENT (no such
  * peer), E_TOOBIG (longer than COURIER_MESSAGE_MAX), E_FULL (COURIER_SPAN or queue_bytes_max), or E_NOMEM.
  * Exactly one of MESSAGE_DELIVERED and MESSAGE_FAILED follows. */
@@ -173,7 +188,7 @@ int courier_send(struct courier *c, uint16_t to, uint8_t type, const void *bytes
 		 uint64_t *message_id);
 
 /* Takes a frame as it came, opened in place (the buffer is borrowed and garbled). 0, or why it was rejected, counted:
- * E_TRUNCATED, E_FORMAT, E_VERSION, E_NOENT (address), E_AUTH, E_REPLAY, E_STALE, E_FULL. */
+ * E_TRUNCATED, E_FORMAT, E_VERSION, E_NOENT (address), E_KEY, E_AUTH, E_REPLAY, E_STALE, E_FULL. */
 int courier_input(struct courier *c, uint8_t *frame, size_t len, nstime now);
 
 /* The next frame to send into `out` of at least the configured mtu bytes: true with its length and receiver, or false

@@ -96,14 +96,20 @@ TAILQ_HEAD(courier_inbox, courier_inbound);
 
 enum courier_slot_state { SLOT_NEW, SLOT_PARTIAL, SLOT_DONE, SLOT_DROPPED };
 
+/* Sub-keys for one peer under one cluster key. */
+struct courier_keys {
+	struct seal_key hello_out, hello_in, data_out, data_in;
+};
+
 struct courier_peer {
 	uint16_t device;
 	uint32_t index; /* in courier.peers */
 
 	/* The session: courier_session.c. */
-	uint64_t boot;  /* highest seen, 0: none */
-	bool confirmed; /* the peer knows our present boot */
-	struct seal_key hello_out, hello_in, data_out, data_in;
+	uint64_t boot;               /* highest seen, 0: none */
+	bool confirmed;              /* the peer knows our present boot */
+	struct courier_keys keys[2]; /* by epoch modulo 2: the present one's, the last one's during a change */
+	uint8_t uses;                /* epoch under which it is sent to */
 	struct courier_note up, restarted;
 	uint64_t hello_number;  /* of the last HELLO sent: never starts again, its key does not change */
 	nstime hello_sent_at;   /* of the same */
@@ -147,8 +153,17 @@ struct courier_peer {
 	uint32_t inbox_bytes;
 };
 
+/* A change of the cluster key that is not over. */
+struct courier_change {
+	bool under_way;
+	uint8_t old_key[SEAL_KEY_LEN];
+	nstime use_at;  /* from when the new key is used; NSTIME_NEVER once it is */
+	nstime drop_at; /* when the old one is forgotten */
+};
+
 struct courier {
-	struct courier_config config;
+	struct courier_config config; /* `key` and `epoch` are the newest */
+	struct courier_change change;
 	struct courier_peer *peers[COURIER_PEERS_MAX];
 	uint16_t devices[COURIER_PEERS_MAX]; /* their ids, to be searched */
 	nstime expiries[COURIER_PEERS_MAX];  /* when each wants courier_expire */
@@ -181,6 +196,14 @@ size_t courier_hello_output(struct courier *c, struct courier_peer *p, uint8_t *
 void courier_hello_expire(struct courier_peer *p, nstime now);
 void courier_hello_input(struct courier *c, struct courier_peer *p, const struct frame_header *h,
 			 const struct frame_hello *hello, nstime now);
+/* The keys of the epoch that is used towards a peer. */
+static inline struct courier_keys *courier_keys_out(struct courier_peer *p)
+{
+	return &p->keys[p->uses % 2];
+}
+/* What is due of a change of the key. */
+nstime courier_key_expiry(const struct courier *c);
+void courier_key_expire(struct courier *c, nstime now);
 void courier_session_confirm(struct courier *c, struct courier_peer *p);
 int courier_session_open(struct courier *c, struct courier_peer *p, const struct frame_header *h, uint8_t *frame,
 			 size_t len, nstime now);

@@ -409,6 +409,7 @@ size_t courier_data_output(struct courier *c, struct courier_peer *p, uint8_t *o
 	assert(!f.w.bad);
 	frame_header_encode(out, &(struct frame_header){
 					 .kind = FRAME_KIND_DATA,
+					 .epoch = p->uses,
 					 .from = c->config.self,
 					 .to = p->device,
 					 .boot = c->config.boot,
@@ -416,6 +417,6 @@ size_t courier_data_output(struct courier *c, struct courier_peer *p, uint8_t *o
 				 });
 	if (f.sent.count)
 		frame_sent(c, p, &f, probe, now);
-	seal_frame(&p->data_out, p->number, out, FRAME_HEADER_LEN, writer_len(&f.w));
+	seal_frame(&courier_keys_out(p)->data_out, p->number, out, FRAME_HEADER_LEN, writer_len(&f.w));
 	return FRAME_OVERHEAD + writer_len(&f.w);
 }

@@ -4,9 +4,11 @@
 
 #include "base/err.h"
 
-static void key_derive(const struct courier *c, struct seal_key *key, const struct seal_path *path)
+#include <string.h>
+
+static void key_derive(const struct courier *c, uint8_t epoch, struct seal_key *key, const struct seal_path *path)
 {
-	seal_key_derive(key, c->config.cipher, c->config.key, path);
+	seal_key_derive(key, c->config.cipher, epoch == c->config.epoch ? c->config.key : c->change.old_key, path);
 }
 
 static struct seal_path path_in(const struct courier *c, const struct courier_peer *p, enum frame_kind kind,
@@ -23,7 +25,8 @@ static struct seal_path path_in(const struct courier *c, const struct courier_pe
 	};
 }
 
-void courier_session_init(struct courier *c, struct courier_peer *p)
+/* Draws what can be drawn before the peer's boot is known. */
+static void keys_derive_own(const struct courier *c, struct courier_peer *p, uint8_t epoch)
 {
 	struct seal_path path = {
 		.purpose = SEAL_PURPOSE_HELLO,
@@ -32,16 +35,89 @@ void courier_session_init(struct courier *c, struct courier_peer *p)
 		.sender_boot = c->config.boot,
 	};
 
-	key_derive(c, &p->hello_out, &path);
+	key_derive(c, epoch, &p->keys[epoch % 2].hello_out, &path);
+}
+
+/* Draws the others, for the peer's boot. */
+static void keys_derive_peer(const struct courier *c, struct courier_peer *p, uint8_t epoch)
+{
+	struct courier_keys *k = &p->keys[epoch % 2];
+	struct seal_path in_hello = path_in(c, p, FRAME_KIND_HELLO, p->boot);
+	struct seal_path in = path_in(c, p, FRAME_KIND_DATA, p->boot);
+	struct seal_path out = {
+		.purpose = SEAL_PURPOSE_DATA,
+		.sender = c->config.self,
+		.receiver = p->device,
+		.sender_boot = c->config.boot,
+		.receiver_boot = p->boot,
+	};
+
+	key_derive(c, epoch, &k->hello_in, &in_hello);
+	key_derive(c, epoch, &k->data_in, &in);
+	key_derive(c, epoch, &k->data_out, &out);
+}
+
+void courier_session_init(struct courier *c, struct courier_peer *p)
+{
+	p->uses = c->config.epoch;
+	keys_derive_own(c, p, p->uses);
 	p->hello_at = p->hello_until = NSTIME_NEVER;
+}
+
+static void keys_wipe(struct courier_keys *k)
+{
+	seal_key_wipe(&k->hello_out);
+	seal_key_wipe(&k->hello_in);
+	seal_key_wipe(&k->data_out);
+	seal_key_wipe(&k->data_in);
 }
 
 void courier_session_fini(struct courier_peer *p)
 {
-	seal_key_wipe(&p->hello_out);
-	seal_key_wipe(&p->hello_in);
-	seal_key_wipe(&p->data_out);
-	seal_key_wipe(&p->data_in);
+	keys_wipe(&p->keys[0]);
+	keys_wipe(&p->keys[1]);
+}
+
+int courier_rekey(struct courier *c, const uint8_t key[SEAL_KEY_LEN], nstime now)
+{
+	if (c->change.under_way)
+		return E_STATE;
+	c->change.under_way = true;
+	c->change.use_at = nstime_add(now, COURIER_KEY_LEAD);
+	c->change.drop_at = nstime_add(c->change.use_at, COURIER_KEY_OVERLAP);
+	memcpy(c->change.old_key, c->config.key, SEAL_KEY_LEN);
+	memcpy(c->config.key, key, SEAL_KEY_LEN);
+	c->config.epoch++;
+	c->counters.rekeyed++;
+	for (uint32_t i = 0; i < c->peer_count; i++) {
+		keys_derive_own(c, c->peers[i], c->config.epoch);
+		if (c->peers[i]->boot)
+			keys_derive_peer(c, c->peers[i], c->config.epoch);
+	}
+	TRACE(c->config.trace, now, TRACE_COURIER_REKEY, TF_U64("epoch", c->config.epoch));
+	return 0;
+}
+
+nstime courier_key_expiry(const struct courier *c)
+{
+	return c->change.under_way ? nstime_min(c->change.use_at, c->change.drop_at) : NSTIME_NEVER;
+}
+
+void courier_key_expire(struct courier *c, nstime now)
+{
+	struct courier_change *change = &c->change;
+
+	if (courier_key_expiry(c) > now)
+		return;
+	for (uint32_t i = 0; i < c->peer_count; i++)
+		c->peers[i]->uses = c->config.epoch;
+	change->use_at = NSTIME_NEVER;
+	if (change->drop_at > now)
+		return;
+	for (uint32_t i = 0; i < c->peer_count; i++)
+		keys_wipe(&c->peers[i]->keys[(c->config.epoch + 1) % 2]);
+	sodium_memzero(change, sizeof(*change));
+	TRACE(c->config.trace, now, TRACE_COURIER_REKEYED, TF_U64("epoch", (uint8_t)(c->config.epoch - 1)));
 }
 
 /* Keeps the HELLO timer going for another give_up; one that stood still starts with a HELLO at once. */
@@ -72,6 +148,7 @@ size_t courier_hello_output(struct courier *c, struct courier_peer *p, uint8_t *
 {
 	struct frame_header h = {
 		.kind = FRAME_KIND_HELLO,
+		.epoch = p->uses,
 		.from = c->config.self,
 		.to = p->device,
 		.boot = c->config.boot,
@@ -86,7 +163,7 @@ size_t courier_hello_output(struct courier *c, struct courier_peer *p, uint8_t *
 
 	frame_header_encode(out, &h);
 	frame_hello_encode(&w, &hello);
-	seal_frame(&p->hello_out, h.number, out, FRAME_HEADER_LEN, writer_len(&w));
+	seal_frame(&courier_keys_out(p)->hello_out, h.number, out, FRAME_HEADER_LEN, writer_len(&w));
 	p->hello_due = false;
 	p->hello_answers = 0;
 	p->hello_sent_at = now;
@@ -96,20 +173,12 @@ size_t courier_hello_output(struct courier *c, struct courier_peer *p, uint8_t *
 /* The peer runs under a new boot: an authentic frame said so. */
 static void courier_session_adopt(struct courier *c, struct courier_peer *p, uint64_t boot, nstime now)
 {
-	struct seal_path in_hello = path_in(c, p, FRAME_KIND_HELLO, boot), in = path_in(c, p, FRAME_KIND_DATA, boot);
-	struct seal_path out = {
-		.purpose = SEAL_PURPOSE_DATA,
-		.sender = c->config.self,
-		.receiver = p->device,
-		.sender_boot = c->config.boot,
-		.receiver_boot = boot,
-	};
 	bool restarted = p->confirmed;
 
-	key_derive(c, &p->hello_in, &in_hello);
-	key_derive(c, &p->data_in, &in);
-	key_derive(c, &p->data_out, &out);
 	p->boot = boot;
+	keys_derive_peer(c, p, c->config.epoch);
+	if (c->change.under_way)
+		keys_derive_peer(c, p, (uint8_t)(c->config.epoch - 1));
 	p->confirmed = false;
 	p->hello_seen = (struct courier_seen){0};
 	p->hello_answers = 0;
@@ -161,10 +230,13 @@ int courier_session_open(struct courier *c, struct courier_peer *p, const struct
 {
 	bool hello = h->kind == FRAME_KIND_HELLO;
 	struct courier_seen *seen = hello ? &p->hello_seen : &p->seen;
-	const struct seal_key *key = hello ? &p->hello_in : &p->data_in;
+	const struct seal_key *key = hello ? &p->keys[h->epoch % 2].hello_in : &p->keys[h->epoch % 2].data_in;
+	bool old = c->change.under_way && h->epoch == (uint8_t)(c->config.epoch - 1);
 	struct seal_key fresh;
 	int rc;
 
+	if (h->epoch != c->config.epoch && !old)
+		return E_KEY;
 	if (h->boot < p->boot)
 		return E_STALE;
 	if (h->boot == p->boot && courier_seen_has(seen, h->number))
@@ -172,7 +244,7 @@ int courier_session_open(struct courier *c, struct courier_peer *p, const struct
 	if (h->boot > p->boot) {
 		struct seal_path path = path_in(c, p, h->kind, h->boot);
 
-		key_derive(c, &fresh, &path);
+		key_derive(c, h->epoch, &fresh, &path);
 		key = &fresh;
 	}
 	rc = seal_open(key, h->number, frame, FRAME_HEADER_LEN, len);
@@ -187,5 +259,9 @@ int courier_session_open(struct courier *c, struct courier_peer *p, const struct
 	if (h->boot > p->boot)
 		courier_session_adopt(c, p, h->boot, now);
 	courier_seen_add(seen, h->number);
+	if (old)
+		c->counters.old_key++;
+	else
+		p->uses = h->epoch; /* it has the newest: it may be used towards it */
 	return 0;
 }

@@ -24,6 +24,10 @@
  * for `rest` after their end; both must be longer than anyone asks (handoff's ask_max) and than the courier carries a
  * message.
  *
+ * A forwarder that restarted knows no entry. Owners that learn of its new boot say ALIVE for each of their connections:
+ * an entry of a connection and flow that it has no record of is adopted, COMMITTED to its owner, and asked after soon.
+ * Until then packets of those connections go to their classifier: one that is idle meanwhile survives.
+ *
  * Bounds: entries, flow records, classifiers, devices. A full table refuses PREPARE; an ABORT that it has no room to
  * remember aborts all of the first device's earlier hand-offs that are not known (their numbers are counted). */
 #ifndef BATON_LB_FORWARDER_H
@@ -80,6 +84,7 @@ struct forwarder_counters {
 	uint64_t dropped[FORWARDER_DROP_COUNT];
 	/* messages and what came of them */
 	uint64_t prepared, committed, aborted;  /* transitions */
+	uint64_t adopted;                       /* entries that their owners told a new boot of this forwarder of */
 	uint64_t closed;                        /* entries that went CLOSING */
 	uint64_t reused;                        /* CLOSING entries replaced by a fresh SYN */
 	uint64_t repeated;                      /* messages answered as before */

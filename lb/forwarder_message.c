@@ -316,6 +316,41 @@ static void abort_asked(struct forwarder *f, uint16_t from, const struct message
 	}
 }
 
+/* An owner tells of a connection that an earlier boot of this forwarder committed to it. */
+static void adopt(struct forwarder *f, const struct message *m, nstime now)
+{
+	const struct forwarder_device *second = forwarder_device(f, m->second);
+	uint32_t entry, record;
+	struct table_entry *e;
+
+	if (table_flow_find(&f->table, m->flow) != TABLE_NONE ||
+	    forwarder_find(f, &m->tuple, table_hash(&f->table, &m->tuple), now) != TABLE_NONE ||
+	    !addr_pair_get(&second->address, m->tuple.local.family)->family) {
+		f->counters.stale++;
+		return;
+	}
+	entry = table_insert(&f->table, &m->tuple);
+	record = entry == TABLE_NONE ? TABLE_NONE : table_flow_insert(&f->table, entry, m->flow);
+	if (record == TABLE_NONE) {
+		if (entry != TABLE_NONE)
+			table_remove(&f->table, entry);
+		f->counters.refused[MESSAGE_REASON_TABLE_FULL]++;
+		return;
+	}
+	record_fill(table_flow(&f->table, record), m, RECORD_COMMITTED);
+	e = table_entry(&f->table, entry);
+	e->device = m->second;
+	e->flow = m->flow;
+	e->generation = m->generation;
+	e->last = now;
+	forwarder_entry_state(f, e, ENTRY_COMMITTED);
+	/* Its end may be told of by a message that overtook this one. */
+	table_flow_schedule(&f->table, record, LIST_QUERY, nstime_add(now, f->config.query_interval));
+	f->counters.adopted++;
+	TRACE(f->config.trace, now, TRACE_FORWARDER_ADOPTED, TF_TUPLE("tuple", &m->tuple), TF_U64("flow", m->flow),
+	      TF_U64("generation", m->generation), TF_U64("device", m->second));
+}
+
 /* CLOSED, ALIVE and GONE are about what the entry's owner has: the current record, COMMITTED. */
 static void owner_says(struct forwarder *f, const struct message *m, nstime now)
 {
@@ -323,6 +358,10 @@ static void owner_says(struct forwarder *f, const struct message *m, nstime now)
 	struct table_flow *r = record == TABLE_NONE ? NULL : table_flow(&f->table, record);
 	struct table_entry *e = !r || r->entry == TABLE_NONE ? NULL : table_entry(&f->table, r->entry);
 
+	if (m->type == MESSAGE_ALIVE && !r) {
+		adopt(f, m, now);
+		return;
+	}
 	if (!e || e->record != record || e->state != ENTRY_COMMITTED) {
 		f->counters.stale++;
 		return;

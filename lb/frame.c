@@ -25,7 +25,7 @@ void frame_header_encode(uint8_t *frame, const struct frame_header *h)
 	frame[0] = FRAME_MAGIC;
 	frame[1] = FRAME_VERSION;
 	frame[2] = (uint8_t)h->kind;
-	frame[3] = 0;
+	frame[3] = h->epoch;
 	store_be16(frame + 4, h->from);
 	store_be16(frame + 6, h->to);
 	store_be64(frame + 8, h->boot);
@@ -35,14 +35,14 @@ void frame_header_encode(uint8_t *frame, const struct frame_header *h)
 int frame_header_decode(struct frame_header *h, const uint8_t *frame, size_t len)
 {
 	struct reader r = reader_make(frame, len);
-	uint8_t magic, version, kind, reserved;
+	uint8_t magic, version, kind;
 
 	if (len < FRAME_OVERHEAD)
 		return E_TRUNCATED;
 	magic = reader_u8(&r);
 	version = reader_u8(&r);
 	kind = reader_u8(&r);
-	reserved = reader_u8(&r);
+	h->epoch = reader_u8(&r);
 	h->from = reader_u16(&r);
 	h->to = reader_u16(&r);
 	h->boot = reader_u64(&r);
@@ -51,7 +51,7 @@ int frame_header_decode(struct frame_header *h, const uint8_t *frame, size_t len
 		return E_FORMAT;
 	if (version != FRAME_VERSION)
 		return E_VERSION;
-	if ((kind != FRAME_KIND_HELLO && kind != FRAME_KIND_DATA) || reserved)
+	if (kind != FRAME_KIND_HELLO && kind != FRAME_KIND_DATA)
 		return E_FORMAT;
 	if (!h->from || !h->to || !h->boot || !h->number)
 		return E_FORMAT;

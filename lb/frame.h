@@ -7,7 +7,7 @@
  *   0       1      magic, 0xB7
  *   1       1      version, 1
  *   2       1      kind: 1 HELLO, 2 DATA
- *   3       1      reserved, 0
+ *   3       1      epoch: of the cluster key that sealed it; grows by one with every change of the key, modulo 256
  *   4       2      from: the sender's device id, 1..65535
  *   6       2      to: the receiver's device id, 1..65535
  *   8       8      boot: the sender's boot id, not 0
@@ -70,6 +70,7 @@ enum frame_kind { FRAME_KIND_HELLO = 1, FRAME_KIND_DATA = 2 };
 
 struct frame_header {
 	enum frame_kind kind;
+	uint8_t epoch;
 	uint16_t from, to;
 	uint64_t boot;
 	uint64_t number;

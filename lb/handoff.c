@@ -212,9 +212,18 @@ static void handoff_send(struct handoff *h, const struct item *i, enum message_t
 static int attempt_begin(struct handoff *h, struct item *i, nstime now)
 {
 	struct trace_sink *trace = h->config.trace;
-	struct blob_mapping mapping = {.first = h->config.self, .first_boot = h->config.boot, .tuple = i->tuple};
+	struct blob_mapping mapping = {
+		.first = h->config.self,
+		.first_boot = h->config.boot,
+		.origin = i->claim.origin,
+		.origin_boot = i->claim.origin_boot,
+		.service = i->claim.service,
+		.rule = i->claim.rule,
+		.tuple = i->tuple,
+	};
 	struct vec blob = {0};
-	uint32_t generation = h->last_generation > i->generation_min ? h->last_generation : i->generation_min;
+	uint32_t generation =
+		h->last_generation > i->claim.generation_min ? h->last_generation : i->claim.generation_min;
 	uint32_t flow = flow_next(h);
 	int err;
 
@@ -275,7 +284,7 @@ static int start_check(const struct handoff *h, const struct tuple *t, uint64_t 
 }
 
 int handoff_start(struct handoff *h, const struct endpoint *ep, struct endpoint_conn *conn, const struct tuple *t,
-		  uint16_t device, uint64_t boot, uint32_t generation_min, nstime now)
+		  uint16_t device, uint64_t boot, const struct handoff_claim *claim, nstime now)
 {
 	int err = start_check(h, t, boot);
 	struct item *i;
@@ -290,7 +299,7 @@ int handoff_start(struct handoff *h, const struct endpoint *ep, struct endpoint_
 	i->conn = conn;
 	i->device = device;
 	i->boot = boot;
-	i->generation_min = generation_min;
+	i->claim = *claim;
 	i->started = now;
 	err = ep->ops->migrate(ep->ep, conn, device, &i->compiled, now);
 	if (err)

@@ -64,6 +64,14 @@ struct handoff_counters {
 						  hand-off */
 };
 
+/* By what right this device hands a connection on. */
+struct handoff_claim {
+	uint32_t generation_min; /* under which it owns the connection, 0 at a classifier that accepted it */
+	uint16_t origin;         /* as in struct blob_mapping, all of these */
+	uint64_t origin_boot;
+	uint16_t service, rule;
+};
+
 enum handoff_result {
 	HANDOFF_COMMITTED,   /* the second device owns it; `conn` is gone */
 	HANDOFF_REJECTED,    /* refused or rejected, `reason`; `conn` is frozen: call handoff_retry or handoff_thaw */
@@ -109,11 +117,10 @@ struct handoff *handoff_new(const struct handoff_config *config);
 void handoff_free(struct handoff *h);
 
 /* Hands `conn`, whose tuple is `t`, to `device`, whose present boot is `boot` (courier_peer_boot): C2.2, C9.1, C1.5,
- * C7, C1.6, C1.8. `generation_min` is the generation under which this device owns the connection, 0 at a classifier.
- * Returns the hand-off's number (>= 0), or E_UNREACH (boot 0), E_FULL (hand-offs, flow identifiers), E_EXISTS (under
- * way already), or what ops->migrate says; the connection is then as before. */
+ * C7, C1.6, C1.8. Returns the hand-off's number (>= 0), or E_UNREACH (boot 0), E_FULL (hand-offs, flow identifiers),
+ * E_EXISTS (under way already), or what ops->migrate says; the connection is then as before. */
 int handoff_start(struct handoff *h, const struct endpoint *ep, struct endpoint_conn *conn, const struct tuple *t,
-		  uint16_t device, uint64_t boot, uint32_t generation_min, nstime now);
+		  uint16_t device, uint64_t boot, const struct handoff_claim *claim, nstime now);
 
 /* After REJECTED or ROLLED_BACK: the same frozen state goes to another device (or the same again). 0, E_UNREACH, E_FULL
  * (it stays undecided), or E_STATE (it is not undecided). */

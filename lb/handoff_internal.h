@@ -36,7 +36,8 @@ struct item {
 	uint64_t id;                /* this attempt's hand-off id; 0 when none is under way */
 	uint16_t device;
 	uint64_t boot;
-	uint32_t flow, generation, generation_min;
+	uint32_t flow, generation;
+	struct handoff_claim claim;
 	uint32_t bytes; /* of the blob */
 	uint32_t flow_tries;
 	nstime started; /* handoff_start */

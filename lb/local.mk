@@ -19,6 +19,8 @@ liblb_a_SOURCES = \
 	lb/courier_session.c \
 	lb/courier_window.c \
 	lb/courier_window.h \
+	lb/drain.c \
+	lb/drain.h \
 	lb/driver.c \
 	lb/driver.h \
 	lb/endpoint.h \

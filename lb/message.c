@@ -18,6 +18,16 @@ static void put(uint8_t **p, uint64_t v, unsigned bytes)
 	*p += bytes;
 }
 
+static void put_tuple(uint8_t **p, const struct tuple *t)
+{
+	memcpy(*p, t->remote.bytes, ADDR_BYTES);
+	*p += ADDR_BYTES;
+	memcpy(*p, t->local.bytes, ADDR_BYTES);
+	*p += ADDR_BYTES;
+	put(p, t->remote_port, 2);
+	put(p, t->local_port, 2);
+}
+
 void message_encode(const struct message *m, uint8_t *out)
 {
 	uint8_t *p = out;
@@ -34,12 +44,7 @@ void message_encode(const struct message *m, uint8_t *out)
 	put(&p, m->second, 2);
 	put(&p, m->first_boot, 8);
 	put(&p, m->second_boot, 8);
-	memcpy(p, m->tuple.remote.bytes, ADDR_BYTES);
-	p += ADDR_BYTES;
-	memcpy(p, m->tuple.local.bytes, ADDR_BYTES);
-	p += ADDR_BYTES;
-	put(&p, m->tuple.remote_port, 2);
-	put(&p, m->tuple.local_port, 2);
+	put_tuple(&p, &m->tuple);
 	assert(p - out == MESSAGE_LEN);
 }
 
@@ -55,6 +60,16 @@ static bool addr_read(struct reader *r, uint8_t family, struct addr *a)
 	for (size_t i = addr_len(a); i < ADDR_BYTES; i++)
 		excess |= p[i];
 	return !excess;
+}
+
+/* False for malformed addresses or a zero port. */
+static bool tuple_read(struct reader *r, uint8_t family, struct tuple *t)
+{
+	if ((family != 4 && family != 6) || !addr_read(r, family, &t->remote) || !addr_read(r, family, &t->local))
+		return false;
+	t->remote_port = reader_u16(r);
+	t->local_port = reader_u16(r);
+	return !r->bad && t->remote_port && t->local_port;
 }
 
 int message_decode(struct message *m, uint8_t type, const uint8_t *bytes, size_t len)
@@ -73,7 +88,7 @@ int message_decode(struct message *m, uint8_t type, const uint8_t *bytes, size_t
 	m->type = type;
 	m->reason = reader_u8(&r);
 	family = reader_u8(&r);
-	if (m->reason >= MESSAGE_REASON_COUNT || (family != 4 && family != 6))
+	if (m->reason >= MESSAGE_REASON_COUNT)
 		return E_FORMAT;
 	m->flow = reader_u32(&r);
 	m->generation = reader_u32(&r);
@@ -82,12 +97,8 @@ int message_decode(struct message *m, uint8_t type, const uint8_t *bytes, size_t
 	m->second = reader_u16(&r);
 	m->first_boot = reader_u64(&r);
 	m->second_boot = reader_u64(&r);
-	if (!addr_read(&r, family, &m->tuple.remote) || !addr_read(&r, family, &m->tuple.local))
-		return E_FORMAT;
-	m->tuple.remote_port = reader_u16(&r);
-	m->tuple.local_port = reader_u16(&r);
-	if (r.bad || !flow_valid(m->flow) || !m->generation || !m->first || !m->second || !m->first_boot ||
-	    !m->second_boot || !m->tuple.remote_port || !m->tuple.local_port)
+	if (!tuple_read(&r, family, &m->tuple) || !flow_valid(m->flow) || !m->generation || !m->first || !m->second ||
+	    !m->first_boot || !m->second_boot)
 		return E_FORMAT;
 	return 0;
 }
@@ -111,6 +122,34 @@ int message_health_decode(struct message_health *m, const uint8_t *bytes, size_t
 	m->limit = reader_u32(&r);
 	m->sequence = reader_u64(&r);
 	return m->sequence ? 0 : E_FORMAT;
+}
+
+int message_choice_decode(struct message_choice *m, uint8_t type, const uint8_t *bytes, size_t len)
+{
+	struct reader r = reader_make(bytes, len);
+	uint8_t family, count;
+
+	if (len < MESSAGE_CHOICE_LEN)
+		return E_TRUNCATED;
+	if (reader_u8(&r) != MESSAGE_VERSION)
+		return E_VERSION;
+	if (reader_u8(&r) != type || (type != MESSAGE_CHOOSE && type != MESSAGE_CHOSEN))
+		return E_FORMAT;
+	*m = (struct message_choice){.type = type};
+	family = reader_u8(&r);
+	count = reader_u8(&r);
+	if (count > (type == MESSAGE_CHOSEN ? 1 : MESSAGE_DEVICES_MAX) || len != MESSAGE_CHOICE_LEN + 2U * count)
+		return E_FORMAT;
+	m->service = reader_u16(&r);
+	m->rule = reader_u16(&r);
+	if (!tuple_read(&r, family, &m->tuple))
+		return E_FORMAT;
+	while (m->devices_count < count) {
+		m->devices[m->devices_count] = reader_u16(&r);
+		if (!m->devices[m->devices_count++])
+			return E_FORMAT;
+	}
+	return 0;
 }
 
 const char *message_reason_text(enum message_reason reason)
@@ -160,6 +199,22 @@ void outbox_put_health(struct outbox *o, uint16_t to, const struct message_healt
 	put(&p, m->connections, 4);
 	put(&p, m->limit, 4);
 	put(&p, m->sequence, 8);
+}
+
+void outbox_put_choice(struct outbox *o, uint16_t to, const struct message_choice *m)
+{
+	size_t len = MESSAGE_CHOICE_LEN + 2 * m->devices_count;
+	uint8_t *p = vec_append(outbox_append(o, to, m->type, 0), NULL, len);
+
+	put(&p, MESSAGE_VERSION, 1);
+	put(&p, m->type, 1);
+	put(&p, m->tuple.remote.family, 1);
+	put(&p, m->devices_count, 1);
+	put(&p, m->service, 2);
+	put(&p, m->rule, 2);
+	put_tuple(&p, &m->tuple);
+	for (size_t i = 0; i < m->devices_count; i++)
+		put(&p, m->devices[i], 2);
 }
 
 void outbox_put_blob(struct outbox *o, uint16_t to, struct vec *blob, uint64_t tag)

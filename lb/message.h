@@ -5,8 +5,8 @@
  * travel reliably but in no order, may be given up, and may repeat: each names its hand-off wholly, so that every
  * receiver can answer a repeated, late or early one. Called by those three modules; node/ drains the outbox.
  *
- * Wire format, version 1, network byte order, one layout for all types from PREPARE to LOST but BLOB, MESSAGE_LEN bytes
- * exactly:
+ * Wire format, version 1, network byte order, one layout for all types from PREPARE to MOVED but BLOB, MESSAGE_LEN
+ * bytes exactly:
  *
  *     version u8 (1) | type u8 | reason u8 | family u8 (4 or 6)
  *     flow u32 | generation u32 | handoff u64
@@ -31,13 +31,24 @@
  *     ALIVE      second -> forwarder        yes
  *     GONE       second -> forwarder        no
  *     LOST       forwarder -> first         `second`, which owned it, is gone, and the connection with it
+ *     MOVED      first -> classifier        `second` has the connection now, which I had
  *
- * In CLOSED, QUERY, ALIVE and GONE `second` is the owner; first and first_boot are as in its hand-off.
+ * ALIVE is also said unasked, to a forwarder that restarted.
+ *
+ * In CLOSED, QUERY, ALIVE and GONE `second` is the owner; first and first_boot are as in its hand-off; but to the
+ * classifier CLOSED names that one as first, though another may have handed it over since.
  *
  * HEALTH, backend -> classifier, is about the backend and no connection; MESSAGE_HEALTH_LEN bytes exactly:
  *
  *     version u8 (1) | type u8 | state u8 (0 serving, 1 draining) | 0 u8
- *     connections u32 | limit u32 (0: none) | sequence u64 (from 1, grows with every report of one boot) */
+ *     connections u32 | limit u32 (0: none) | sequence u64 (from 1, grows with every report of one boot)
+ *
+ * CHOOSE, backend -> classifier, asks for another device for a connection by the service's rule that once matched it,
+ * none of those named; CHOSEN is the answer and names that device, or none. MESSAGE_CHOICE_LEN bytes and 2 a device:
+ *
+ *     version u8 (1) | type u8 | family u8 (4 or 6) | devices u8 (at most MESSAGE_DEVICES_MAX; in CHOSEN 1)
+ *     service u16 | rule u16 | remote address 16 | local address 16 | remote port u16 | local port u16
+ *     each device u16 (not 0) */
 #ifndef BATON_LB_MESSAGE_H
 #define BATON_LB_MESSAGE_H
 
@@ -49,8 +60,11 @@
 #include <stdint.h>
 
 #define MESSAGE_VERSION    1U
-#define MESSAGE_LEN        76U /* bytes of every message from PREPARE to LOST but BLOB */
+#define MESSAGE_LEN        76U /* bytes of every message from PREPARE to MOVED but BLOB */
 #define MESSAGE_HEALTH_LEN 20U /* of HEALTH */
+#define MESSAGE_CHOICE_LEN 44U /* of CHOOSE and CHOSEN, without the devices */
+
+#define MESSAGE_DEVICES_MAX 16U /* in one of those */
 
 #define DEVICE_NONE 0U /* no device: their numbers begin at 1 */
 
@@ -69,9 +83,12 @@ enum message_type {
 	MESSAGE_ALIVE = 12,
 	MESSAGE_GONE = 13,
 	MESSAGE_LOST = 14,
-	MESSAGE_HEALTH = 15,
+	MESSAGE_MOVED = 15,
+	MESSAGE_HEALTH = 16,
+	MESSAGE_CHOOSE = 17,
+	MESSAGE_CHOSEN = 18,
 };
-#define MESSAGE_LAST MESSAGE_LOST /* of those about one hand-off */
+#define MESSAGE_LAST MESSAGE_MOVED /* of those about one hand-off */
 
 /* Why something was refused, rejected or rolled back: X(NAME, number, text). */
 #define MESSAGE_REASON_LIST(X)                                                                                         \
@@ -90,7 +107,8 @@ enum message_type {
 	X(EXISTS, 12, "the connection exists already")                                                                 \
 	X(LISTENER, 13, "nothing listens for it")                                                                      \
 	X(TIMEOUT, 14, "the hand-off took too long")                                                                   \
-	X(PEER, 15, "a device failed or could not be reached")
+	X(PEER, 15, "a device failed or could not be reached")                                                         \
+	X(DRAINING, 16, "the device is being drained")
 
 enum message_reason {
 #define MESSAGE_REASON_ENUM(name, number, text) MESSAGE_REASON_##name = (number),
@@ -136,6 +154,18 @@ struct message_health {
 /* Decodes and checks a HEALTH message: 0, E_TRUNCATED, E_VERSION or E_FORMAT. */
 int message_health_decode(struct message_health *m, const uint8_t *bytes, size_t len);
 
+/* A question for a device, or the answer. */
+struct message_choice {
+	enum message_type type; /* CHOOSE or CHOSEN */
+	uint16_t service, rule;
+	struct tuple tuple;
+	uint16_t devices[MESSAGE_DEVICES_MAX]; /* CHOOSE: not these; CHOSEN: this one */
+	size_t devices_count;
+};
+
+/* Decodes and checks a CHOOSE or CHOSEN message: 0, E_TRUNCATED, E_VERSION or E_FORMAT. */
+int message_choice_decode(struct message_choice *m, uint8_t type, const uint8_t *bytes, size_t len);
+
 /* The reason's static text; "unknown" for others. */
 const char *message_reason_text(enum message_reason reason);
 
@@ -160,6 +190,9 @@ void outbox_put(struct outbox *o, uint16_t to, const struct message *m, uint64_t
 
 /* Appends a HEALTH message. */
 void outbox_put_health(struct outbox *o, uint16_t to, const struct message_health *m);
+
+/* Appends a CHOOSE or CHOSEN message. */
+void outbox_put_choice(struct outbox *o, uint16_t to, const struct message_choice *m);
 
 /* Appends a BLOB, taking over the vector's memory (left empty). */
 void outbox_put_blob(struct outbox *o, uint16_t to, struct vec *blob, uint64_t tag);

@@ -49,6 +49,9 @@ struct migrator {
 	uint32_t items_fresh, items_free;
 	uint32_t counts[ITEM_REJECTED + 1]; /* by state */
 	uint64_t forwarder_boot;
+	bool draining;
+	nstime announce_at;      /* NSTIME_NEVER: there is nothing to announce */
+	uint32_t announce_next;  /* place in items */
 	struct conn_state state; /* of the blob in hand; kept for its memory */
 	struct outbox outbox;
 	struct migrator_counters counters;
@@ -80,6 +83,7 @@ struct migrator *migrator_new(const struct migrator_config *config, struct drive
 	index_init(&m->by_flow, m->items_max);
 	heap_init(&m->timers);
 	m->items_free = INDEX_NONE;
+	m->announce_at = NSTIME_NEVER;
 	m->items = calloc(m->items_max, sizeof *m->items);
 	if (!m->items)
 		log_fatal("out of memory: %u connections", m->items_max);
@@ -244,6 +248,10 @@ static void bundle(struct migrator *m, const struct blob_mapping *b, nstime now)
 	}
 	TRACE(m->config.trace, now, TRACE_MIGRATOR_REASSEMBLE, TF_TUPLE("tuple", &b->tuple), TF_U64("flow", b->flow),
 	      TF_U64("data", m->state.data.len), TF_U64("segments", conn_segment_count(&m->state)));
+	if (m->draining) {
+		reject(m, b, MESSAGE_REASON_DRAINING, "draining", true, now);
+		return;
+	}
 	if (m->counts[ITEM_HELD] + m->counts[ITEM_ACTIVE] >= m->config.connections_max) {
 		reject(m, b, MESSAGE_REASON_BUSY, "connections", true, now);
 		return;
@@ -392,14 +400,41 @@ void migrator_message(struct migrator *m, uint16_t from, uint64_t from_boot, uin
 void migrator_connection_closed(struct migrator *m, const struct tuple *t, nstime now)
 {
 	struct item *i = item_by_tuple(m, t);
+	struct blob_mapping told;
 
 	if (!i || i->state != ITEM_ACTIVE)
 		return;
 	m->counters.closed++;
 	driver_flow_close(m->driver, i->mapping.flow, now);
-	send(m, m->config.forwarder, MESSAGE_CLOSED, MESSAGE_REASON_NONE, &i->mapping);
-	if (i->mapping.first != m->config.forwarder) /* which counts its backends' connections */
-		send(m, i->mapping.first, MESSAGE_CLOSED, MESSAGE_REASON_NONE, &i->mapping);
+	told = i->mapping;
+	send(m, m->config.forwarder, MESSAGE_CLOSED, MESSAGE_REASON_NONE, &told);
+	if (told.origin != m->config.forwarder || told.first != told.origin) { /* it counts backends' connections */
+		told.first = told.origin;
+		told.first_boot = told.origin_boot;
+		send(m, told.origin, MESSAGE_CLOSED, MESSAGE_REASON_NONE, &told);
+	}
+	item_free(m, i);
+}
+
+void migrator_drain(struct migrator *m, bool draining)
+{
+	m->draining = draining;
+}
+
+const struct blob_mapping *migrator_active(const struct migrator *m, const struct tuple *t)
+{
+	const struct item *i = item_by_tuple(m, t);
+
+	return i && i->state == ITEM_ACTIVE ? &i->mapping : NULL;
+}
+
+void migrator_connection_moved(struct migrator *m, const struct tuple *t, nstime now)
+{
+	struct item *i = item_by_tuple(m, t);
+
+	if (!i || i->state != ITEM_ACTIVE)
+		return;
+	driver_flow_close(m->driver, i->mapping.flow, now);
 	item_free(m, i);
 }
 
@@ -413,6 +448,10 @@ void migrator_peer_restarted(struct migrator *m, uint16_t device, uint64_t boot,
 			m->items[n].interval = m->config.ready_min;
 			heap_set(&m->timers, &m->items[n].timer, now);
 		}
+	if (m->forwarder_boot && m->counts[ITEM_ACTIVE]) {
+		m->announce_at = now;
+		m->announce_next = 0;
+	}
 	m->forwarder_boot = boot;
 }
 
@@ -425,7 +464,22 @@ nstime migrator_expiry(const struct migrator *m)
 {
 	const struct timer *t = heap_peek(&m->timers);
 
-	return t ? t->at : NSTIME_NEVER;
+	return nstime_min(t ? t->at : NSTIME_NEVER, m->announce_at);
+}
+
+/* Tells a forwarder that restarted of so many connections at most: they share the courier with the rest. */
+static void announce(struct migrator *m, nstime now)
+{
+	uint32_t left = MIGRATOR_ANNOUNCED;
+
+	for (; left && m->announce_next < m->items_fresh; m->announce_next++) {
+		if (m->items[m->announce_next].state != ITEM_ACTIVE)
+			continue;
+		send(m, m->config.forwarder, MESSAGE_ALIVE, MESSAGE_REASON_NONE, &m->items[m->announce_next].mapping);
+		m->counters.announced++;
+		left--;
+	}
+	m->announce_at = m->announce_next < m->items_fresh ? nstime_add(now, MIGRATOR_ANNOUNCE_INTERVAL) : NSTIME_NEVER;
 }
 
 static void expire_item(struct migrator *m, struct item *i, nstime now)
@@ -453,6 +507,8 @@ void migrator_expire(struct migrator *m, nstime now)
 {
 	struct timer *t;
 
+	if (m->announce_at <= now)
+		announce(m, now);
 	while ((t = heap_peek(&m->timers)) && t->at <= now)
 		expire_item(m, (struct item *)((char *)t - offsetof(struct item, timer)), now);
 }

@@ -19,6 +19,9 @@
 #include "lb/endpoint.h"
 #include "lb/message.h"
 
+#define MIGRATOR_ANNOUNCED         128U
+#define MIGRATOR_ANNOUNCE_INTERVAL (10 * NSTIME_MS)
+
 /* Zero members take the defaults behind them. */
 struct migrator_config {
 	const char *name; /* of the node; keys hashes with the seed */
@@ -43,6 +46,7 @@ struct migrator_counters {
 	uint64_t duplicates;                     /* blobs of hand-offs that are held, active or over */
 	uint64_t misaddressed;                   /* blobs of another sender or for another device */
 	uint64_t undecodable;                    /* blobs from which not even the hand-off can be told: dropped */
+	uint64_t announced;                      /* active connections, to a forwarder that restarted */
 	uint64_t asked, given_up;
 	uint64_t malformed, unexpected, stale; /* messages ignored */
 };
@@ -60,11 +64,22 @@ void migrator_free(struct migrator *m);
 void migrator_message(struct migrator *m, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,
 		      size_t len, nstime now);
 
-/* The stack's connection with this tuple, activated here, ended: CLOSED goes to the forwarder. Others are ignored. */
+/* Whether it is drained: then every blob is rejected, DRAINING. What is held goes on. */
+void migrator_drain(struct migrator *m, bool draining);
+
+/* The active connection with this tuple, as its blob told of it; NULL when there is none. Valid until the next call. */
+const struct blob_mapping *migrator_active(const struct migrator *m, const struct tuple *t);
+
+/* The active connection with this tuple was handed on to another device: late packets of its flow still come up, for
+ * whoever handed it on to bounce. Others are ignored. */
+void migrator_connection_moved(struct migrator *m, const struct tuple *t, nstime now);
+
+/* The stack's connection with this tuple, activated here, ended: CLOSED goes to the forwarder, and to the
+ * classifier that chose its first backend. Others are ignored. */
 void migrator_connection_closed(struct migrator *m, const struct tuple *t, nstime now);
 
-/* The courier met `device` with this boot. If it is the forwarder, its table is gone: held connections ask the new one.
- */
+/* The courier met `device` with this boot. If it is the forwarder, its table is gone: held connections ask the new one,
+ * and active ones are announced to it (ALIVE), MIGRATOR_ANNOUNCED every MIGRATOR_ANNOUNCE_INTERVAL. */
 void migrator_peer_restarted(struct migrator *m, uint16_t device, uint64_t boot, nstime now);
 
 /* Messages for the courier; never NULL. Packets come out of driver_output: pull both after every call. */

@@ -4,12 +4,51 @@
 #include "base/log.h"
 #include "node/app_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static const struct app_class *const app_classes[] = {
 	[APP_TYPE_HTTP] = &app_http_class, [APP_TYPE_ECHO] = &app_echo_class, [APP_TYPE_SINK] = &app_sink_class,
 	[APP_TYPE_TLS] = &app_tls_class,   [APP_TYPE_AUTO] = &app_auto_class,
 };
+
+static bool app_conn_save(const struct sock_owner *owner, struct vec *out)
+{
+	const struct app_conn *conn = (const struct app_conn *)owner;
+	uint8_t type = 0;
+
+	while (app_classes[type] != conn->class)
+		type++;
+	vec_append(out, &type, 1);
+	return conn->class->save(conn, out);
+}
+
+bool app_listens(const struct app *a, const struct addr *address, uint16_t port)
+{
+	struct tuple t = sock_tuple(a->listener);
+
+	return addr_equal(&t.local, address) && t.local_port == port;
+}
+
+/* The class whose connection the state is of, if it is one of this application's. */
+static const struct app_class *saved_class(const struct app *a, const uint8_t *bytes, size_t len)
+{
+	const struct app_class *class = NULL;
+	bool either = a->class == &app_auto_class;
+
+	if (len && bytes[0] < sizeof app_classes / sizeof app_classes[0])
+		class = app_classes[bytes[0]];
+	if (class == a->class || (either && (class == &app_http_class || class == &app_tls_class)))
+		return class;
+	return NULL;
+}
+
+bool app_can_resume(const struct app *a, const uint8_t *bytes, size_t len)
+{
+	const struct app_class *class = saved_class(a, bytes, len);
+
+	return class && class->restore && class->restore(NULL, bytes + 1, len - 1);
+}
 
 static struct app_conn *app_conn_new(struct app *a, struct sock *k, const struct app_class *class)
 {
@@ -18,8 +57,10 @@ static struct app_conn *app_conn_new(struct app *a, struct sock *k, const struct
 	if (!conn)
 		log_fatal("out of memory: application connection");
 	conn->owner.ready = class->ready;
+	conn->owner.save = class->save ? app_conn_save : NULL;
 	conn->app = a;
 	conn->class = class;
+	conn->sock = k;
 	LIST_INSERT_HEAD(&a->conns, conn, link);
 	a->connections++;
 	sock_set_user(k, &conn->owner);
@@ -35,6 +76,21 @@ static void app_conn_begin(struct app_conn *conn, struct sock *k, nstime now)
 	conn->owner.ready(&conn->owner, k, SOCK_READABLE | SOCK_WRITABLE | (sock_error(k) ? SOCK_ERROR : 0), now);
 }
 
+/* A connection as it comes, or as another application left it. */
+static struct app_conn *app_conn_accept(struct app *a, struct sock *k)
+{
+	size_t len;
+	const uint8_t *saved = sock_app(k, &len);
+	const struct app_class *class = saved ? saved_class(a, saved, len) : a->class;
+	struct app_conn *conn = app_conn_new(a, k, class);
+
+	if (saved) { /* app_can_resume was asked when it was infused */
+		bool good = class->restore(conn, saved + 1, len - 1);
+		assert(good);
+	}
+	return conn;
+}
+
 static void app_listener_ready(struct sock_owner *owner, struct sock *k, unsigned ready, nstime now)
 {
 	struct app *a = (struct app *)owner;
@@ -43,7 +99,7 @@ static void app_listener_ready(struct sock_owner *owner, struct sock *k, unsigne
 	(void)ready;
 	while ((accepted = sock_accept(k))) {
 		a->counters.connections++;
-		app_conn_begin(app_conn_new(a, accepted, a->class), accepted, now);
+		app_conn_begin(app_conn_accept(a, accepted), accepted, now);
 	}
 }
 
@@ -77,9 +133,16 @@ static void app_conn_free(struct app_conn *conn)
 {
 	if (conn->class->fini)
 		conn->class->fini(conn);
+	if (conn->moving)
+		conn->moving->conn = NULL;
 	LIST_REMOVE(conn, link);
 	conn->app->connections--;
 	free(conn);
+}
+
+void app_conn_moved(struct app_conn *conn)
+{
+	app_conn_free(conn);
 }
 
 void app_conn_become(struct app_conn *conn, struct sock *k, const struct app_class *class, nstime now)

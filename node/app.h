@@ -6,6 +6,9 @@
  * slow reader is waited for (short sock_send), what is not read stays in the stack and closes its window. They have no
  * timers. The clients are in node/client.h.
  *
+ * A connection can move to the same kind of application at another node (struct sock_owner's save): the HTTP server's
+ * between requests and in the middle of a reply, the others' nearly always. There it is accepted, and goes on.
+ *
  * HTTP: 1.1 with keep-alive and pipelining (replies in order), and 1.0; request bodies by Content-Length or chunked;
  * HEAD; 100-continue; a half-closed client gets its whole reply; a request that cannot be parsed is answered 400. Every
  * other request is answered 200 with a seeded body (node/body.h), whose key is body_key(seed, target), the target being
@@ -39,6 +42,9 @@
  * struct. `ready` is SOCK_* bits as sock_next_ready gave them; the owner may close k and may free itself. */
 struct sock_owner {
 	void (*ready)(struct sock_owner *owner, struct sock *k, unsigned ready, nstime now);
+	/* Appends the state with which the application at another node goes on with the connection; false when it
+	 * cannot move just now. NULL: the owner has no such state. */
+	bool (*save)(const struct sock_owner *owner, struct vec *out);
 };
 
 enum app_type { APP_TYPE_HTTP, APP_TYPE_ECHO, APP_TYPE_SINK, APP_TYPE_TLS, APP_TYPE_AUTO };
@@ -73,6 +79,12 @@ struct app *app_proxy_new(struct stack *stack, struct addr address, uint16_t por
 /* Frees the application with its connections' memory. It touches no socket (a node that crashes sends nothing): the
  * stack is freed with it, before or after. NULL is allowed. */
 void app_free(struct app *a);
+
+/* Whether it listens on address:port, by the address it was given. */
+bool app_listens(const struct app *a, const struct addr *address, uint16_t port);
+
+/* Whether it can go on with a connection from the state that another application saved. */
+bool app_can_resume(const struct app *a, const uint8_t *bytes, size_t len);
 
 const struct app_counters *app_counters(const struct app *a);
 

@@ -15,6 +15,7 @@ static void auto_ready(struct sock_owner *owner, struct sock *k, unsigned ready,
 		app_conn_close(conn, k, now);
 }
 
+/* As long as nothing came there is nothing to go on with: a connection moves as what it becomes. */
 const struct app_class app_auto_class = {
 	.conn_bytes = sizeof(struct app_conn),
 	.ready = auto_ready,

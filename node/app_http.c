@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The HTTP server: one request is read to its end, its reply is queued to its end, then the next one is read; so
  * replies keep the order of pipelined requests, and what is not read yet closes the receive window. */
+#include "base/cursor.h"
 #include "base/err.h"
 #include "base/vec.h"
 #include "node/app_internal.h"
@@ -14,6 +15,7 @@
 #include <strings.h>
 
 #define HTTP_LINGER_BYTES_MAX (1U << 20) /* thrown away after a 400, so that the client gets to read it */
+#define HTTP_SAVED_BYTES      10U        /* of http_save, without the sender's */
 #define HTTP_FIELD_BYTES      32U        /* longer names or values are none that are known here */
 
 enum http_state {
@@ -330,9 +332,46 @@ static void http_fini(struct app_conn *base)
 	vec_fini(&((struct http_conn *)base)->target);
 }
 
+/* Between requests and in the middle of a reply: then the next server sends the rest. Not within a request, of which
+ * the parser has a part. */
+static bool http_save(const struct app_conn *base, struct vec *out)
+{
+	const struct http_conn *conn = (const struct http_conn *)base;
+	uint8_t saved[HTTP_SAVED_BYTES];
+	struct writer w = writer_make(saved, sizeof saved);
+
+	writer_u8(&w, (uint8_t)conn->state);
+	writer_u8(&w, conn->keep_alive);
+	writer_u64(&w, conn->lingered_bytes);
+	vec_append(out, saved, sizeof saved);
+	sender_save(&conn->sender, out);
+	return !conn->begun && !conn->interim;
+}
+
+static bool http_restore(struct app_conn *base, const uint8_t *bytes, size_t len)
+{
+	struct http_conn *conn = (struct http_conn *)base;
+	struct reader r = reader_make(bytes, len);
+	enum http_state state = (enum http_state)reader_u8(&r);
+	uint8_t keep_alive = reader_u8(&r);
+	uint64_t lingered_bytes = reader_u64(&r);
+
+	if (!sender_restore(conn ? &conn->sender : NULL, &r, conn ? conn->head : NULL, sizeof conn->head) ||
+	    reader_left(&r) || state > HTTP_LINGERING || keep_alive > 1)
+		return false;
+	if (!conn)
+		return true;
+	conn->state = state;
+	conn->keep_alive = keep_alive;
+	conn->lingered_bytes = lingered_bytes;
+	return true;
+}
+
 const struct app_class app_http_class = {
 	.conn_bytes = sizeof(struct http_conn),
 	.ready = http_ready,
 	.open = http_open,
 	.fini = http_fini,
+	.save = http_save,
+	.restore = http_restore,
 };

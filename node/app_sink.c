@@ -4,6 +4,8 @@
 #include "node/app_internal.h"
 #include "node/body.h"
 
+#define SINK_SAVED_BYTES 25U /* of sink_save */
+
 enum sink_state { SINK_START, SINK_SEEDED, SINK_UNKNOWN };
 
 struct sink_conn {
@@ -83,7 +85,44 @@ static void sink_ready(struct sock_owner *owner, struct sock *k, unsigned ready,
 	app_conn_close(&conn->base, k, now);
 }
 
+/* Not within the preamble, of which a part is counted already. */
+static bool sink_save(const struct app_conn *base, struct vec *out)
+{
+	const struct sink_conn *conn = (const struct sink_conn *)base;
+	uint8_t saved[SINK_SAVED_BYTES];
+	struct writer w = writer_make(saved, sizeof saved);
+
+	writer_u8(&w, (uint8_t)conn->state);
+	writer_u64(&w, conn->key);
+	writer_u64(&w, conn->offset);
+	writer_u64(&w, conn->total);
+	vec_append(out, saved, sizeof saved);
+	return conn->state != SINK_START || !conn->preamble_bytes;
+}
+
+static bool sink_restore(struct app_conn *base, const uint8_t *bytes, size_t len)
+{
+	struct reader r = reader_make(bytes, len);
+	struct sink_conn saved = {.state = (enum sink_state)reader_u8(&r)}, *conn = (struct sink_conn *)base;
+
+	saved.key = reader_u64(&r);
+	saved.offset = reader_u64(&r);
+	saved.total = reader_u64(&r);
+	if (r.bad || reader_left(&r) || saved.state > SINK_UNKNOWN || (saved.state == SINK_START && saved.offset) ||
+	    (saved.state == SINK_SEEDED && saved.offset > saved.total))
+		return false;
+	if (!conn)
+		return true;
+	conn->state = saved.state;
+	conn->key = saved.key;
+	conn->offset = saved.offset;
+	conn->total = saved.total;
+	return true;
+}
+
 const struct app_class app_sink_class = {
 	.conn_bytes = sizeof(struct sink_conn),
 	.ready = sink_ready,
+	.save = sink_save,
+	.restore = sink_restore,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The server that looks like TLS (node/tls.h): a ClientHello, its own flight, then one request after the other. */
+#include "base/cursor.h"
 #include "base/err.h"
 #include "base/vec.h"
 #include "node/app_internal.h"
@@ -285,8 +286,38 @@ static void tls_fini(struct app_conn *base)
 	vec_fini(&((struct tls_conn *)base)->bytes);
 }
 
+/* Between requests and in the middle of a reply, and between records. */
+static bool tls_save(const struct app_conn *base, struct vec *out)
+{
+	const struct tls_conn *conn = (const struct tls_conn *)base;
+	uint8_t state = (uint8_t)conn->state;
+
+	if ((conn->state != TLS_REPLY && !(conn->state == TLS_REQUEST && conn->bytes.len == 0)) ||
+	    conn->reader.header_bytes || conn->reader.left)
+		return false;
+	vec_append(out, &state, 1);
+	sender_save(&conn->sender, out);
+	return true;
+}
+
+static bool tls_restore(struct app_conn *base, const uint8_t *bytes, size_t len)
+{
+	struct tls_conn *conn = (struct tls_conn *)base;
+	struct reader r = reader_make(bytes, len);
+	enum tls_state state = (enum tls_state)reader_u8(&r);
+
+	if (!sender_restore(conn ? &conn->sender : NULL, &r, NULL, 0) || reader_left(&r) ||
+	    (state != TLS_REQUEST && state != TLS_REPLY))
+		return false;
+	if (conn)
+		conn->state = state;
+	return true;
+}
+
 const struct app_class app_tls_class = {
 	.conn_bytes = sizeof(struct tls_conn),
 	.ready = tls_ready,
 	.fini = tls_fini,
+	.save = tls_save,
+	.restore = tls_restore,
 };

@@ -33,6 +33,7 @@ int node_cluster_join(struct node *n, const struct node_cluster *cluster, const 
 		.trace = n->config.trace,
 	};
 	memcpy(config.key, cluster->key, sizeof(config.key));
+	config.epoch = cluster->key_epoch;
 	int r = courier_new(&n->courier, &config);
 	for (size_t i = 0; !r && i < cluster->devices_count; i++)
 		if (cluster->devices[i].id != n->config.device)
@@ -43,8 +44,15 @@ int node_cluster_join(struct node *n, const struct node_cluster *cluster, const 
 	n->address = *address;
 	n->courier_mtu = config.mtu;
 	n->cluster_netif = netif;
-	n->endpoint = (struct endpoint){.ops = &stack_endpoint_ops, .ep = n->stack};
+	n->endpoint = (struct endpoint){.ops = &node_endpoint_ops, .ep = n};
 	return 0;
+}
+
+int node_rekey(struct node *n, nstime now)
+{
+	int r = courier_rekey(n->courier, n->cluster->key, now);
+	node_pump(n, now);
+	return r;
 }
 
 /* The cluster addresses of a device, or NULL. */
@@ -193,7 +201,7 @@ static void cluster_packet(struct node *n, struct buf *packet, bool for_forwarde
 	else if (own)
 		role_backend_packet(n, packet, now);
 	else if (n->classifier)
-		role_classifier_packet(n, packet, now);
+		handing_packet(n, packet, now);
 	else
 		node_drop(n, NODE_DROP_FOREIGN, packet);
 }
@@ -235,6 +243,13 @@ bool cluster_frame(struct node *n, unsigned netif, struct buf *frame, nstime now
 
 /* ---- messages ---- */
 
+/* Whether a message about a hand-off is for this device as the one that gives the connection away. */
+static bool message_to_first(const struct node *n, uint8_t type, const uint8_t *bytes, size_t len)
+{
+	struct message m;
+	return !message_decode(&m, type, bytes, len) && m.first == n->config.device;
+}
+
 static void message_dispatch(struct node *n, uint16_t from, uint64_t boot, uint8_t type, const uint8_t *bytes,
 			     size_t len, nstime now)
 {
@@ -253,24 +268,33 @@ static void message_dispatch(struct node *n, uint16_t from, uint64_t boot, uint8
 		if (n->classifier)
 			role_classifier_message(n, from, boot, type, bytes, len, now);
 		break;
+	case MESSAGE_MOVED:
+	case MESSAGE_CHOOSE:
+		if (n->classifier)
+			role_classifier_message(n, from, boot, type, bytes, len, now);
+		break;
 	case MESSAGE_PREPARED:
 	case MESSAGE_REFUSED:
 	case MESSAGE_REJECT:
 	case MESSAGE_LOST:
-		if (n->classifier)
-			role_classifier_message(n, from, boot, type, bytes, len, now);
+		if (n->handoff)
+			handing_message(n, from, boot, type, bytes, len, now);
 		break;
 	case MESSAGE_BLOB:
 	case MESSAGE_QUERY:
 		if (n->migrator)
-			migrator_message(n->migrator, from, boot, type, bytes, len, now);
+			role_backend_message(n, from, boot, type, bytes, len, now);
 		break;
 	case MESSAGE_COMMITTED:
-	case MESSAGE_ABORTED: /* to both sides; which one is meant, each tells from the devices named in it */
-		if (n->classifier)
-			role_classifier_message(n, from, boot, type, bytes, len, now);
-		if (n->migrator)
-			migrator_message(n->migrator, from, boot, type, bytes, len, now);
+	case MESSAGE_ABORTED: /* to both sides */
+		if (n->handoff && (!n->migrator || message_to_first(n, type, bytes, len)))
+			handing_message(n, from, boot, type, bytes, len, now);
+		else if (n->migrator)
+			role_backend_message(n, from, boot, type, bytes, len, now);
+		break;
+	case MESSAGE_CHOSEN:
+		if (n->drain)
+			drain_message(role_drain_mind(n->drain), from, bytes, len, now);
 		break;
 	case MESSAGE_HEALTH:
 		if (n->judge)
@@ -351,7 +375,7 @@ static bool outbox_flush(struct node *n, struct outbox *o, nstime now)
 		if (m->to == n->config.device)
 			message_dispatch(n, m->to, n->config.boot, m->type, m->bytes.data, m->bytes.len, now);
 		else if (courier_send(n->courier, m->to, m->type, m->bytes.data, m->bytes.len, now, &message) < 0) {
-			role_classifier_message_failed(n, m->tag, false, now);
+			handing_message_failed(n, m->tag, false, now);
 			message_over(n, m->to, m->type, false);
 		} else if (m->tag)
 			tag_put(n, message, m->tag);
@@ -373,8 +397,10 @@ static bool courier_events(struct node *n, nstime now)
 		case COURIER_PEER_RESTARTED:
 			if (n->forwarder)
 				forwarder_peer_restarted(n->forwarder, e.device, e.boot, now);
+			if (n->handoff)
+				handing_peer(n, e.device, e.boot, now);
 			if (n->classifier)
-				role_classifier_peer(n, e.device, e.boot, restarted, now);
+				role_classifier_peer(n, e.device, restarted, now);
 			if (n->migrator)
 				migrator_peer_restarted(n->migrator, e.device, e.boot, now);
 			if (n->reporter)
@@ -385,7 +411,7 @@ static bool courier_events(struct node *n, nstime now)
 			message_over(n, e.device, e.type, true);
 			break;
 		case COURIER_MESSAGE_FAILED:
-			role_classifier_message_failed(n, tag_take(n, e.message), true, now);
+			handing_message_failed(n, tag_take(n, e.message), true, now);
 			message_over(n, e.device, e.type, false);
 			break;
 		}
@@ -403,12 +429,18 @@ bool cluster_pump(struct node *n, nstime now)
 	if (n->forwarder)
 		moved |= outbox_flush(n, forwarder_outbox(n->forwarder), now);
 	if (n->classifier) {
-		moved |= role_classifier_pump(n, now);
-		moved |= outbox_flush(n, handoff_outbox(role_classifier_handoff(n->classifier)), now);
+		role_classifier_pump(n);
+		moved |= outbox_flush(n, role_classifier_outbox(n->classifier), now);
+	}
+	if (n->handoff) {
+		moved |= handing_pump(n, now);
+		moved |= outbox_flush(n, handoff_outbox(n->handoff), now);
 	}
 	if (n->migrator) {
 		moved |= role_backend_pump(n, now);
+		moved |= role_drain_pump(n, now);
 		moved |= outbox_flush(n, migrator_outbox(n->migrator), now);
+		moved |= outbox_flush(n, drain_outbox(role_drain_mind(n->drain)), now);
 		moved |= outbox_flush(n, health_reporter_outbox(n->reporter), now);
 	}
 	moved |= courier_flush(n, now);

@@ -35,6 +35,11 @@ struct node_burst {
 };
 
 struct role_classifier;
+struct role_drain;
+struct app_moving;
+
+/* The stack as lb/ drives it; `ep` is the node. */
+extern const struct endpoint_ops node_endpoint_ops;
 
 struct node {
 	struct node_config config;
@@ -61,7 +66,13 @@ struct node {
 	struct migrator *migrator;
 	struct health_reporter *reporter; /* a backend's */
 	struct health_judge *judge;       /* a classifier's */
+	struct role_drain *drain;         /* a backend's */
 	struct endpoint endpoint;
+
+	/* the first side of hand-offs: a classifier's or a backend's */
+	struct handoff *handoff;
+	void **handing; /* whose they are, by lb/handoff's number */
+	size_t handing_capacity;
 
 	uint64_t drops[NODE_DROP_COUNT];
 	STAILQ_HEAD(, node_ended) ended;
@@ -121,18 +132,17 @@ void role_forwarder_free(struct node *n);
 /* After all roles are set: its judge of the backends' health. */
 void role_classifier_start(struct node *n, nstime now);
 void role_classifier_free(struct role_classifier *c);
-struct handoff *role_classifier_handoff(const struct role_classifier *c);
 struct classifier *role_classifier_mind(const struct role_classifier *c);
-/* A VIP's packet, not encapsulated; data at the IP header. Takes ownership. */
-void role_classifier_packet(struct node *n, struct buf *packet, nstime now);
-/* Pulls the hand-off machine's actions. True when there were any. */
-bool role_classifier_pump(struct node *n, nstime now);
-/* The courier gave up a message with this tag (0: none), or (`taken` false) had no room for it. */
-void role_classifier_message_failed(struct node *n, uint64_t tag, bool taken, nstime now);
+/* Takes in what the backends' reports changed. */
+void role_classifier_pump(struct node *n);
+/* What became of the hand-off that was started for `user`. */
+void role_classifier_outcome(struct node *n, void *user, const struct handoff_outcome *o, nstime now);
+/* CLOSED, MOVED, CHOOSE. */
 void role_classifier_message(struct node *n, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,
 			     size_t len, nstime now);
-/* The courier has a session with this boot of a device; `restarted`: an earlier one ended. */
-void role_classifier_peer(struct node *n, uint16_t device, uint64_t boot, bool restarted, nstime now);
+struct outbox *role_classifier_outbox(struct role_classifier *c);
+/* The courier has a session with a device; `restarted`: an earlier one ended. */
+void role_classifier_peer(struct node *n, uint16_t device, bool restarted, nstime now);
 nstime role_classifier_expiry(const struct role_classifier *c);
 void role_classifier_expire(struct node *n, nstime now);
 
@@ -141,6 +151,35 @@ void role_classifier_expire(struct node *n, nstime now);
 void role_backend_start(struct node *n, nstime now);
 /* A packet from the tunnel address; data at the IP header. Takes ownership. */
 void role_backend_packet(struct node *n, struct buf *packet, nstime now);
+void role_backend_message(struct node *n, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,
+			  size_t len, nstime now);
 bool role_backend_pump(struct node *n, nstime now);
+
+/* ---- role_drain.c ---- */
+void role_drain_start(struct node *n);
+void role_drain_free(struct role_drain *r); /* NULL is allowed */
+struct drain *role_drain_mind(const struct role_drain *r);
+/* Does what lb/drain wants. True when that was something. */
+bool role_drain_pump(struct node *n, nstime now);
+/* What became of the hand-off of a connection that was being moved away. */
+void role_drain_outcome(struct node *n, struct app_moving *m, const struct handoff_outcome *o, nstime now);
+
+/* ---- handing.c ---- */
+void handing_enable(struct node *n, uint32_t flow_base, uint32_t flow_count);
+void handing_free(struct node *n);
+/* handoff_start for `user`, who is told the outcome. */
+int handing_start(struct node *n, struct sock *k, uint16_t device, const struct handoff_claim *claim, void *user,
+		  nstime now);
+/* A VIP's packet, not encapsulated; data at the IP header. Takes ownership. */
+void handing_packet(struct node *n, struct buf *packet, nstime now);
+/* Pulls the hand-off machine's actions. True when there were any. */
+bool handing_pump(struct node *n, nstime now);
+void handing_message(struct node *n, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes, size_t len,
+		     nstime now);
+/* The courier gave up a message with this tag (0: none), or (`taken` false) had no room for it. */
+void handing_message_failed(struct node *n, uint64_t tag, bool taken, nstime now);
+/* The courier has a session with this boot of a device. */
+void handing_peer(struct node *n, uint16_t device, uint64_t boot, nstime now);
+void handing_expire(struct node *n, nstime now);
 
 #endif

@@ -33,6 +33,8 @@ struct node_limits {
 	uint32_t flows;       /* entries of the encapsulation mapping table */
 	uint32_t flow_buffer; /* bytes buffered for one flow */
 	uint32_t buffer;      /* bytes buffered in all */
+	/* backend: draining */
+	uint32_t moves; /* connections being handed on at a time */
 };
 
 #endif

@@ -20,12 +20,15 @@ libnode_a_SOURCES = \
 	node/client_tls.c \
 	node/cluster.c \
 	node/datagram.c \
+	node/endpoint.c \
+	node/handing.c \
 	node/internal.h \
 	node/limits.h \
 	node/node.c \
 	node/node.h \
 	node/role_backend.c \
 	node/role_classifier.c \
+	node/role_drain.c \
 	node/role_forwarder.c \
 	node/sender.c \
 	node/sender.h \

@@ -46,6 +46,8 @@ void node_free(struct node *n)
 		app_free(n->apps[i]);
 	client_free(n->client);
 	role_classifier_free(n->classifier);
+	role_drain_free(n->drain);
+	handing_free(n);
 	migrator_free(n->migrator);
 	driver_free(n->driver);
 	health_reporter_free(n->reporter);
@@ -152,8 +154,10 @@ static bool sockets_pump(struct node *n, nstime now)
 	}
 	while (stack_next_closed(n->stack, &t)) {
 		TRACE(n->config.trace, now, TRACE_CONNECTION_CLOSE, TF_TUPLE("tuple", &t));
-		if (n->migrator)
+		if (n->migrator && migrator_active(n->migrator, &t)) {
+			drain_ended(role_drain_mind(n->drain));
 			migrator_connection_closed(n->migrator, &t, now);
+		}
 		moved = true;
 	}
 	return moved;
@@ -191,10 +195,13 @@ nstime node_expiry(const struct node *n)
 		at = nstime_min(at, forwarder_expiry(n->forwarder));
 	if (n->classifier)
 		at = nstime_min(at, role_classifier_expiry(n->classifier));
+	if (n->handoff)
+		at = nstime_min(at, handoff_expiry(n->handoff));
 	if (n->migrator) {
 		at = nstime_min(at, driver_expiry(n->driver));
 		at = nstime_min(at, migrator_expiry(n->migrator));
 		at = nstime_min(at, health_reporter_expiry(n->reporter));
+		at = nstime_min(at, drain_expiry(role_drain_mind(n->drain)));
 	}
 	return at;
 }
@@ -210,6 +217,8 @@ void node_expire(struct node *n, nstime now)
 			courier_expire(n->courier, now);
 		if (n->forwarder && forwarder_expiry(n->forwarder) <= now)
 			forwarder_expire(n->forwarder, now);
+		if (n->handoff)
+			handing_expire(n, now);
 		if (n->classifier && role_classifier_expiry(n->classifier) <= now)
 			role_classifier_expire(n, now);
 		if (n->migrator && driver_expiry(n->driver) <= now)
@@ -218,6 +227,8 @@ void node_expire(struct node *n, nstime now)
 			migrator_expire(n->migrator, now);
 		if (n->migrator && health_reporter_expiry(n->reporter) <= now)
 			health_reporter_expire(n->reporter, now);
+		if (n->migrator && drain_expiry(role_drain_mind(n->drain)) <= now)
+			drain_expire(role_drain_mind(n->drain), now);
 	}
 	node_pump(n, now);
 }
@@ -239,7 +250,7 @@ const struct sticky_counters *node_sticky_counters(const struct node *n)
 
 const struct handoff_counters *node_handoff_counters(const struct node *n)
 {
-	return n->classifier ? handoff_counters(role_classifier_handoff(n->classifier)) : NULL;
+	return n->handoff ? handoff_counters(n->handoff) : NULL;
 }
 
 const struct driver_counters *node_driver_counters(const struct node *n)
@@ -260,6 +271,11 @@ const struct courier_counters *node_courier_counters(const struct node *n)
 const struct health_reporter_counters *node_reporter_counters(const struct node *n)
 {
 	return n->reporter ? health_reporter_counters(n->reporter) : NULL;
+}
+
+const struct drain_counters *node_drain_counters(const struct node *n)
+{
+	return drain_counters(role_drain_mind(n->drain));
 }
 
 const struct health_judge *node_judge(const struct node *n)
@@ -306,9 +322,9 @@ bool node_idle(struct node *n)
 	stack_holdings(n->stack, &stack);
 	if (stack.pcbs || stack.frames || (n->client && client_pending(n->client)))
 		return false;
-	if (n->classifier) {
+	if (n->handoff) {
 		struct handoff_holdings h;
-		handoff_holdings(role_classifier_handoff(n->classifier), &h);
+		handoff_holdings(n->handoff, &h);
 		if (h.handoffs || h.held_packets)
 			return false;
 	}

@@ -15,6 +15,7 @@
 #include "base/trace.h"
 #include "lb/classifier.h"
 #include "lb/courier.h"
+#include "lb/drain.h"
 #include "lb/driver.h"
 #include "lb/forwarder.h"
 #include "lb/handoff.h"
@@ -43,6 +44,7 @@ struct node_cluster {
 	uint16_t forwarder;      /* the device that owns the VIPs */
 	struct addr_pair tunnel; /* its tunnel addresses */
 	uint8_t key[SEAL_KEY_LEN];
+	uint8_t key_epoch; /* how often it changed, modulo 256 */
 	enum seal_cipher cipher;
 	struct node_vip *vips; /* one a service, in the order of `services` */
 	struct classifier_service_config *services;
@@ -77,11 +79,12 @@ struct stack *node_stack(struct node *n);
  * over IPv4. Before the roles below. 0 or a negative enum err. */
 int node_cluster_join(struct node *n, const struct node_cluster *cluster, const struct addr_pair *address, int netif);
 
-/* Roles. 0 or a negative enum err. A backend is nothing else: its stack listens on the VIPs, as the classifier's does
- * (E_STATE). */
+/* Roles. The flow identifiers flow_base .. flow_base + flow_count - 1 are this node's part: a backend needs one to hand
+ * connections on. 0 or a negative enum err. A backend is nothing else: its stack listens on the VIPs, as the
+ * classifier's does (E_STATE). */
 int node_forwarder_enable(struct node *n);
 int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_count);
-int node_backend_enable(struct node *n);
+int node_backend_enable(struct node *n, uint32_t flow_base, uint32_t flow_count);
 
 /* An application that listens on address:port (family 0: any). */
 int node_app_listen(struct node *n, enum app_type type, struct addr address, uint16_t port);
@@ -106,6 +109,14 @@ struct buf *node_output(struct node *n, unsigned *netif);
 
 nstime node_expiry(const struct node *n);
 void node_expire(struct node *n, nstime now);
+
+/* A backend takes no new connections from now on and hands those it has on to others, for `within`; or it serves again.
+ * No effect when it is so already. */
+void node_drain(struct node *n, nstime within, nstime now);
+void node_undrain(struct node *n, nstime now);
+
+/* The cluster key changed to the cluster's present one. 0, or E_STATE while an earlier change is not over. */
+int node_rekey(struct node *n, nstime now);
 
 /* Does what a call on the node's client or stack from outside left to be done; call after client_start. */
 void node_pump(struct node *n, nstime now);
@@ -137,7 +148,9 @@ const struct migrator_counters *node_migrator_counters(const struct node *n);
 const struct courier_counters *node_courier_counters(const struct node *n);
 const struct health_reporter_counters *node_reporter_counters(const struct node *n);
 const struct health_judge *node_judge(const struct node *n);
-const uint64_t *node_drops(const struct node *n); /* NODE_DROP_COUNT of them */
+const struct drain_counters *node_drain_counters(const struct node *n); /* only for a backend */
+uint64_t node_drain_requests(const struct node *n); /* begun here while it drained; only for a backend */
+const uint64_t *node_drops(const struct node *n);   /* NODE_DROP_COUNT of them */
 
 /* The applications, in order of node_app_listen; NULL behind the last. */
 const struct app *node_app(const struct node *n, size_t index);

@@ -15,9 +15,10 @@ void role_backend_start(struct node *n, nstime now)
 									   .limit = n->config.limits.connections},
 					  now);
 	free(classifiers);
+	role_drain_start(n);
 }
 
-int node_backend_enable(struct node *n)
+int node_backend_enable(struct node *n, uint32_t flow_base, uint32_t flow_count)
 {
 	const struct node_cluster *c = n->cluster;
 	const struct node_limits *limits = &n->config.limits;
@@ -41,6 +42,7 @@ int node_backend_enable(struct node *n)
 							     .connections_max = limits->connections,
 							     .trace = n->config.trace},
 				   n->driver, &n->endpoint);
+	handing_enable(n, flow_base, flow_count);
 	return 0;
 }
 
@@ -49,8 +51,10 @@ void role_backend_packet(struct node *n, struct buf *packet, nstime now)
 	enum driver_drop drop;
 	switch (driver_packet(n->driver, packet, now, &drop)) {
 	case DRIVER_NOT_OURS:
-	case DRIVER_DELIVER:
 		stack_input_ip(n->stack, packet, now);
+		break;
+	case DRIVER_DELIVER:
+		handing_packet(n, packet, now);
 		break;
 	case DRIVER_TAKEN:
 		break;
@@ -58,6 +62,17 @@ void role_backend_packet(struct node *n, struct buf *packet, nstime now)
 		buf_free(packet);
 		break;
 	}
+}
+
+void role_backend_message(struct node *n, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,
+			  size_t len, nstime now)
+{
+	struct message m;
+	migrator_message(n->migrator, from, from_boot, type, bytes, len, now);
+	/* A connection that comes back to this backend: its packets are not to be sent on any more. */
+	if (type == MESSAGE_COMMITTED && !message_decode(&m, type, bytes, len) &&
+	    migrator_active(n->migrator, &m.tuple))
+		handoff_tombstone_remove(n->handoff, &m.tuple);
 }
 
 bool role_backend_pump(struct node *n, nstime now)
@@ -71,7 +86,7 @@ bool role_backend_pump(struct node *n, nstime now)
 		moved = true;
 		switch (a.kind) {
 		case DRIVER_PACKET_TO_STACK:
-			stack_input_ip(n->stack, a.packet, now);
+			handing_packet(n, a.packet, now);
 			break;
 		case DRIVER_PACKET_TO_FORWARDER:
 			cluster_send(n, n->cluster->forwarder, a.packet, now);

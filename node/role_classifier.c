@@ -29,6 +29,7 @@ struct reading {
 	TAILQ_ENTRY(reading) next; /* of all; of the parked ones while PARKED */
 	struct sock *sock;
 	struct classifier_conn *conn;
+	size_t service;
 	enum reading_state state;
 	uint16_t device; /* chosen */
 	size_t seen;     /* unread bytes that the classifier was shown */
@@ -53,19 +54,12 @@ struct paused {
 struct role_classifier {
 	struct node *node;
 	struct classifier *mind;
-	struct handoff *handoff;
+	struct outbox outbox; /* answers to backends */
 	struct listener *listeners;
 	struct reading_list all, parked;
-	struct reading **handing; /* by lb/handoff's number; NULL where there is none */
-	size_t handing_capacity;
 	struct paused *paused; /* in order of time */
 	size_t paused_count, paused_capacity;
 };
-
-struct handoff *role_classifier_handoff(const struct role_classifier *c)
-{
-	return c->handoff;
-}
 
 struct classifier *role_classifier_mind(const struct role_classifier *c)
 {
@@ -152,41 +146,24 @@ static void reading_unpark(struct reading *r)
 	TAILQ_INSERT_TAIL(&r->role->all, r, next);
 }
 
-/* Notes that lb/handoff has the connection under this number. */
-static void reading_handing(struct reading *r, int number)
-{
-	struct role_classifier *c = r->role;
-	size_t capacity = c->handing_capacity ? c->handing_capacity : 64;
-	while ((size_t)number >= capacity)
-		capacity *= 2;
-	if (capacity != c->handing_capacity) {
-		c->handing = realloc(c->handing, capacity * sizeof(struct reading *));
-		if (!c->handing)
-			log_fatal("out of memory for %zu hand-offs", capacity);
-		memset(c->handing + c->handing_capacity, 0,
-		       (capacity - c->handing_capacity) * sizeof(struct reading *));
-		c->handing_capacity = capacity;
-	}
-	c->handing[number] = r;
-	r->handoff = number;
-	r->state = HANDING;
-}
-
 /* Moves the connection to the chosen device. */
 static void reading_hand(struct reading *r, nstime now)
 {
-	struct role_classifier *c = r->role;
-	struct node *n = c->node;
-	struct tuple t = sock_tuple(r->sock);
-	uint64_t boot = courier_peer_boot(n->courier, r->device);
-	if (!boot) {
+	struct node *n = r->role->node;
+	const struct handoff_claim claim = {
+		.origin = n->config.device,
+		.origin_boot = n->config.boot,
+		.service = (uint16_t)r->service,
+		.rule = (uint16_t)classifier_conn_decision(r->conn).rule,
+	};
+	if (!courier_peer_boot(n->courier, r->device)) {
 		reading_park(r, now);
 		return;
 	}
-	int number =
-		handoff_start(c->handoff, &n->endpoint, (struct endpoint_conn *)r->sock, &t, r->device, boot, 0, now);
+	int number = handing_start(n, r->sock, r->device, &claim, r, now);
 	if (number >= 0) {
-		reading_handing(r, number);
+		r->handoff = number;
+		r->state = HANDING;
 		return;
 	}
 	/* Nothing changed: the connection cannot move (it ended, or a bound is reached), so it is answered here. */
@@ -258,10 +235,11 @@ static void listener_ready(struct sock_owner *owner, struct sock *k, unsigned re
 			sock_abort(accepted, now);
 			continue;
 		}
-		handoff_tombstone_remove(c->handoff, &t);
+		handoff_tombstone_remove(c->node->handoff, &t);
 		r->owner.ready = reading_ready;
 		r->role = c;
 		r->sock = accepted;
+		r->service = l->service;
 		sock_set_user(accepted, r);
 		TAILQ_INSERT_TAIL(&c->all, r, next);
 		if (d.verdict == CLASSIFIER_WAIT)
@@ -309,21 +287,7 @@ int node_classifier_enable(struct node *n, uint32_t flow_base, uint32_t flow_cou
 		.seed = n->config.seed,
 		.trace = n->config.trace,
 	});
-	c->handoff = handoff_new(&(struct handoff_config){
-		.name = n->config.name,
-		.seed = n->config.seed,
-		.self = n->config.device,
-		.boot = n->config.boot,
-		.forwarder = cluster->forwarder,
-		.address = n->address,
-		.tunnel = cluster->tunnel,
-		.flow_base = flow_base,
-		.flow_count = flow_count,
-		.handoffs_max = limits->handoffs,
-		.held_bytes_max = limits->held,
-		.tombstones_max = limits->tombstones,
-		.trace = n->config.trace,
-	});
+	handing_enable(n, flow_base, flow_count);
 	c->listeners = calloc(cluster->services_count + 1, sizeof(*c->listeners));
 	if (!c->listeners)
 		log_fatal("out of memory for listeners");
@@ -348,32 +312,16 @@ void role_classifier_free(struct role_classifier *c)
 		}
 	}
 	classifier_free(c->mind);
-	handoff_free(c->handoff);
+	outbox_clear(&c->outbox);
 	free(c->listeners);
-	free(c->handing);
 	free(c->paused);
 	free(c);
-}
-
-void role_classifier_packet(struct node *n, struct buf *packet, nstime now)
-{
-	if (handoff_packet(n->classifier->handoff, packet, now) == HANDOFF_NOT_MINE)
-		stack_input_ip(n->stack, packet, now);
-}
-
-static void ended_put(struct node *n, nstime latency)
-{
-	struct node_ended *e = calloc(1, sizeof(*e));
-	if (!e)
-		log_fatal("out of memory for an outcome");
-	e->latency = latency;
-	STAILQ_INSERT_TAIL(&n->ended, e, next);
 }
 
 /* Hands the frozen connection to a device; 0, or why not. */
 static int outcome_retry(struct node *n, struct reading *r, uint16_t device, nstime now)
 {
-	int err = handoff_retry(n->classifier->handoff, r->handoff, device, courier_peer_boot(n->courier, device), now);
+	int err = handoff_retry(n->handoff, r->handoff, device, courier_peer_boot(n->courier, device), now);
 	if (!err)
 		r->device = device;
 	return err;
@@ -395,21 +343,17 @@ static void outcome_again(struct node *n, struct reading *r, const struct handof
 			return;
 		d = classifier_choose_again(r->conn, now);
 	}
-	handoff_thaw(c->handoff, r->handoff, now);
-	c->handing[r->handoff] = NULL;
+	handoff_thaw(n->handoff, r->handoff, now);
 	r->state = READING;
 	reading_decide(r, d, now);
 }
 
-static void outcome_apply(struct node *n, const struct handoff_outcome *o, nstime now)
+void role_classifier_outcome(struct node *n, void *user, const struct handoff_outcome *o, nstime now)
 {
-	struct reading *r = n->classifier->handing[o->number];
+	struct reading *r = user;
 	switch (o->result) {
 	case HANDOFF_COMMITTED:
 	case HANDOFF_FAILED:
-		if (o->result == HANDOFF_COMMITTED)
-			ended_put(n, o->latency);
-		n->classifier->handing[o->number] = NULL;
 		reading_free(r, o->result == HANDOFF_COMMITTED);
 		break;
 	case HANDOFF_REJECTED:
@@ -419,8 +363,7 @@ static void outcome_apply(struct node *n, const struct handoff_outcome *o, nstim
 	}
 }
 
-/* What the backends' reports changed. */
-static void judge_pump(struct node *n)
+void role_classifier_pump(struct node *n)
 {
 	struct health_status s;
 	while (health_judge_output(n->judge, &s)) {
@@ -430,57 +373,45 @@ static void judge_pump(struct node *n)
 	}
 }
 
-bool role_classifier_pump(struct node *n, nstime now)
+struct outbox *role_classifier_outbox(struct role_classifier *c)
 {
-	struct handoff_action a;
-	bool moved = false;
-	judge_pump(n);
-	while (handoff_output(n->classifier->handoff, &a)) {
-		moved = true;
-		switch (a.kind) {
-		case HANDOFF_PACKET_TO_STACK:
-			stack_input_ip(n->stack, a.packet, now);
-			break;
-		case HANDOFF_PACKET_TO_FORWARDER:
-			if (n->forwarder)
-				role_forwarder_packet(n, a.packet, now);
-			else
-				cluster_send(n, n->cluster->forwarder, a.packet, now);
-			break;
-		case HANDOFF_OUTCOME:
-			outcome_apply(n, &a.outcome, now);
-			break;
-		}
-	}
-	return moved;
+	return &c->outbox;
+}
+
+/* A backend asks where else a connection of its could be. */
+static void choose(struct role_classifier *c, uint16_t from, const uint8_t *bytes, size_t len, nstime now)
+{
+	struct message_choice m;
+	if (message_choice_decode(&m, MESSAGE_CHOOSE, bytes, len))
+		return;
+	m.type = MESSAGE_CHOSEN;
+	m.devices_count = !classifier_choose_for(c->mind, m.service, m.rule, &m.tuple, m.devices, m.devices_count, now,
+						 &m.devices[0]);
+	outbox_put_choice(&c->outbox, from, &m);
 }
 
 void role_classifier_message(struct node *n, uint16_t from, uint64_t from_boot, uint8_t type, const uint8_t *bytes,
 			     size_t len, nstime now)
 {
+	struct classifier *mind = n->classifier->mind;
 	struct message m;
-	if (type != MESSAGE_CLOSED)
-		handoff_message(n->classifier->handoff, from, from_boot, type, bytes, len, now);
-	else if (!message_decode(&m, type, bytes, len) && m.first == n->config.device && m.second == from &&
-		 m.first_boot == n->config.boot && m.second_boot == from_boot)
-		classifier_backend_connections(n->classifier->mind, from, -1);
-	role_classifier_pump(n, now); /* at once: a number is used again after its outcome */
-}
-
-void role_classifier_message_failed(struct node *n, uint64_t tag, bool taken, nstime now)
-{
-	if (!n->classifier || !tag)
+	if (type == MESSAGE_CHOOSE) {
+		choose(n->classifier, from, bytes, len, now);
+	} else if (message_decode(&m, type, bytes, len)) {
 		return;
-	handoff_message_failed(n->classifier->handoff, tag, taken, now);
-	role_classifier_pump(n, now);
+	} else if (type == MESSAGE_CLOSED && m.first == n->config.device && m.second == from &&
+		   m.first_boot == n->config.boot && m.second_boot == from_boot) {
+		classifier_backend_connections(mind, from, -1);
+	} else if (type == MESSAGE_MOVED && m.first == from && m.first_boot == from_boot) {
+		classifier_backend_connections(mind, from, -1);
+		classifier_backend_connections(mind, m.second, 1);
+	}
 }
 
-void role_classifier_peer(struct node *n, uint16_t device, uint64_t boot, bool restarted, nstime now)
+void role_classifier_peer(struct node *n, uint16_t device, bool restarted, nstime now)
 {
 	struct role_classifier *c = n->classifier;
 	struct reading *r, *next;
-	handoff_peer_restarted(c->handoff, device, boot, now);
-	role_classifier_pump(n, now);
 	if (restarted)
 		classifier_backend_connections(c->mind, device, -INT_MAX); /* they died with it */
 	else
@@ -496,8 +427,7 @@ void role_classifier_peer(struct node *n, uint16_t device, uint64_t boot, bool r
 
 nstime role_classifier_expiry(const struct role_classifier *c)
 {
-	nstime at = nstime_min(classifier_expiry(c->mind), handoff_expiry(c->handoff));
-	at = nstime_min(at, health_judge_expiry(c->node->judge));
+	nstime at = nstime_min(classifier_expiry(c->mind), health_judge_expiry(c->node->judge));
 	if (!TAILQ_EMPTY(&c->parked))
 		at = nstime_min(at, TAILQ_FIRST(&c->parked)->parked_until);
 	if (c->paused_count)
@@ -514,9 +444,7 @@ void role_classifier_expire(struct node *n, nstime now)
 		backend_resume(c, c->paused[0].device);
 	if (health_judge_expiry(n->judge) <= now)
 		health_judge_expire(n->judge, now);
-	if (handoff_expiry(c->handoff) <= now)
-		handoff_expire(c->handoff, now);
-	role_classifier_pump(n, now);
+	role_classifier_pump(n);
 	while ((conn = classifier_expire(c->mind, now)))
 		reading_decide(classifier_conn_user(conn), classifier_conn_decision(conn), now);
 	while ((r = TAILQ_FIRST(&c->parked)) && r->parked_until <= now) {

@@ -36,7 +36,7 @@ static void decided(struct node *n, struct buf *packet, const struct forwarder_d
 		if (d->device != n->config.device)
 			cluster_send(n, d->device, packet, now);
 		else if (n->classifier)
-			role_classifier_packet(n, packet, now);
+			handing_packet(n, packet, now);
 		else
 			node_drop(n, NODE_DROP_FOREIGN, packet);
 		break;

@@ -5,7 +5,9 @@
 #include "node/body.h"
 #include "node/tls.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Made at a time: little is made twice when the socket takes less, and it stays in the first-level cache. */
 #define PIECE_BYTES 4096U
@@ -90,4 +92,69 @@ int sender_run(struct sender *s, struct sock *k)
 			return err;
 		frame_next(s);
 	}
+}
+
+#define SAVED_BYTES 34U /* of sender_save, without head and frame */
+
+static void text_save(struct vec *out, const void *text, size_t len)
+{
+	uint8_t n = (uint8_t)len;
+
+	vec_append(out, &n, 1);
+	vec_append(out, text, len);
+}
+
+void sender_save(const struct sender *s, struct vec *out)
+{
+	size_t head_left = s->head_bytes - s->head_sent;
+	uint8_t saved[SAVED_BYTES];
+	struct writer w = writer_make(saved, sizeof saved);
+
+	assert(head_left <= UINT8_MAX);
+	writer_u8(&w, (uint8_t)s->framing);
+	writer_u8(&w, s->last);
+	writer_u64(&w, s->key);
+	writer_u64(&w, s->total);
+	writer_u64(&w, s->offset);
+	writer_u64(&w, s->chunk_end);
+	vec_append(out, saved, sizeof saved);
+	text_save(out, head_left ? (const char *)s->head + s->head_sent : "", head_left);
+	text_save(out, s->frame + s->frame_sent, (size_t)(s->frame_bytes - s->frame_sent));
+}
+
+/* The text that text_save wrote, if it fits into `room` bytes. */
+static const uint8_t *text_restore(struct reader *r, size_t room, size_t *len)
+{
+	*len = reader_u8(r);
+	if (*len > room)
+		r->bad = true;
+	return reader_bytes(r, *len);
+}
+
+bool sender_restore(struct sender *s, struct reader *r, void *head, size_t room)
+{
+	struct sender saved = {.framing = (enum sender_framing)reader_u8(r)};
+	uint8_t last = reader_u8(r);
+	const uint8_t *head_left, *frame;
+	size_t frame_bytes;
+
+	saved.last = last;
+	saved.key = reader_u64(r);
+	saved.total = reader_u64(r);
+	saved.offset = reader_u64(r);
+	saved.chunk_end = reader_u64(r);
+	head_left = text_restore(r, room, &saved.head_bytes);
+	frame = text_restore(r, sizeof saved.frame, &frame_bytes);
+	if (r->bad || saved.framing > SENDER_RECORDS || last > 1 || saved.offset > saved.total ||
+	    (saved.framing && (saved.chunk_end > saved.total || saved.chunk_end < saved.offset)))
+		return false;
+	if (!s)
+		return true;
+	if (saved.head_bytes)
+		memcpy(head, head_left, saved.head_bytes);
+	saved.head = head;
+	memcpy(saved.frame, frame, frame_bytes);
+	saved.frame_bytes = (uint8_t)frame_bytes;
+	*s = saved;
+	return true;
 }

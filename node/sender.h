@@ -4,6 +4,7 @@
 #ifndef BATON_NODE_SENDER_H
 #define BATON_NODE_SENDER_H
 
+#include "base/cursor.h"
 #include "stack/socket.h"
 
 #include <stdbool.h>
@@ -40,5 +41,11 @@ struct sender {
 /* Queues what fits. 0 when all was queued (and again after that), E_AGAIN when more is left: call again when the socket
  * is writable, or `stop` was moved; otherwise the error of sock_send. The caller flushes. */
 int sender_run(struct sender *s, struct sock *k);
+
+/* How far it is, for another that goes on with the same message: what is left of the head and of a frame, and the
+ * body's place. sender_restore takes it out of `r` and copies the head to `head`, of `room` bytes (borrowed, as above);
+ * false when it is malformed. With `s` NULL it is only looked at. */
+void sender_save(const struct sender *s, struct vec *out);
+bool sender_restore(struct sender *s, struct reader *r, void *head, size_t room);
 
 #endif

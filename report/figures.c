@@ -158,6 +158,15 @@ static void fault_text(const struct scenario *s, const struct scenario_fault *f,
 	case FAULT_RESTART:
 		snprintf(out, MARK_TEXT_MAX, "%s restarts", n->name);
 		break;
+	case FAULT_DRAIN:
+		snprintf(out, MARK_TEXT_MAX, "%s drains", n->name);
+		break;
+	case FAULT_UNDRAIN:
+		snprintf(out, MARK_TEXT_MAX, "%s serves again", n->name);
+		break;
+	case FAULT_REKEY:
+		snprintf(out, MARK_TEXT_MAX, "key change");
+		break;
 	case FAULT_PARTITION:
 		snprintf(out, MARK_TEXT_MAX, "partition");
 		break;

@@ -17,6 +17,9 @@ SCENARIOS = \
 	scenarios/maglev.yaml \
 	scenarios/ipv6.yaml \
 	scenarios/mixed-families.yaml \
+	scenarios/drain.yaml \
+	scenarios/rekey.yaml \
+	scenarios/forwarder-restarts.yaml \
 	scenarios/gilbert.yaml \
 	scenarios/health.yaml \
 	scenarios/tls-sni.yaml \

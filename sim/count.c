@@ -36,6 +36,7 @@ static void count_courier(const struct courier_counters *c, struct metrics *m)
 		metrics_add(m, "courier.rejected", c->rejected[i]);
 		add_by(m, "courier.rejected_by", courier_reject_name((enum courier_reject)i), c->rejected[i]);
 	}
+	metrics_add(m, "courier.old_key", c->old_key);
 	metrics_add(m, "courier.messages", c->messages_sent);
 	metrics_add(m, "courier.failed", c->messages_failed);
 	metrics_add(m, "courier.refused", c->messages_refused);
@@ -75,6 +76,7 @@ static void count_forwarder(const struct forwarder_counters *f, struct metrics *
 	metrics_add(m, "forwarder.to_classifier", f->to_classifier);
 	metrics_add(m, "forwarder.encapsulated", f->encapsulated);
 	metrics_add(m, "forwarder.bounced", f->bounced);
+	metrics_add(m, "forwarder.adopted", f->adopted);
 	for (unsigned i = 0; i < MESSAGE_REASON_COUNT; i++)
 		metrics_add(m, "forwarder.refused", f->refused[i]);
 	metrics_add(m, "forwarder.table_full", f->refused[MESSAGE_REASON_TABLE_FULL]);
@@ -156,6 +158,18 @@ static void count_health(const struct health_reporter_counters *r, const struct 
 	}
 }
 
+static void count_drain(const struct drain_counters *d, uint64_t requests, struct metrics *m)
+{
+	metrics_add(m, "drain.drains", d->drains);
+	metrics_add(m, "drain.moved", d->moved);
+	metrics_add(m, "drain.refused", d->refused);
+	metrics_add(m, "drain.nowhere", d->nowhere);
+	metrics_add(m, "drain.ended", d->ended);
+	metrics_add(m, "drain.waited", d->waited);
+	metrics_add(m, "drain.stayed", d->stayed);
+	metrics_add(m, "drain.requests", requests);
+}
+
 /* How often classifiers took a backend for down, and for up again. */
 static void count_backend_health(const struct scenario_node *spec, uint64_t falls, uint64_t rises, struct metrics *m)
 {
@@ -223,6 +237,8 @@ void count_declare_scenario(const struct scenario *s, struct metrics *m)
 		count_traffic(&(const struct traffic_entry){.spec = &s->traffic[i]}, m);
 	if (scenario_is_sticky(s))
 		count_sticky(&(const struct sticky_counters){0}, m);
+	if (scenario_drains(s))
+		count_drain(&(const struct drain_counters){0}, 0, m);
 	if (s->health.interval) {
 		count_health(&(const struct health_reporter_counters){0}, &(const struct health_judge_counters){0}, m);
 		count_judge_backends(s, NULL, m);
@@ -240,6 +256,8 @@ void count_node_scenario(const struct scenario *s, const struct scenario_node *s
 	const struct migrator_counters *g = node_migrator_counters(n);
 	const struct health_judge *j = node_judge(n);
 	count_sticky(node_sticky_counters(n), m);
+	if (scenario_drains(s) && g)
+		count_drain(node_drain_counters(n), node_drain_requests(n), m);
 	if (s->health.interval) {
 		count_health(node_reporter_counters(n), j ? health_judge_counters(j) : NULL, m);
 		if (j)

@@ -62,10 +62,18 @@ static void traffic_spec_fini(struct scenario_traffic *t)
 	free(t->abort.at.points);
 }
 
+static void key_free(uint8_t *key)
+{
+	if (key)
+		sodium_memzero(key, SCENARIO_KEY_LEN);
+	free(key);
+}
+
 void scenario_fault_fini(struct scenario_fault *f)
 {
 	free(f->sides[0]);
 	free(f->sides[1]);
+	key_free(f->key);
 }
 
 static void party_free(struct impair_party *party)
@@ -110,9 +118,7 @@ void scenario_free(struct scenario *s)
 	free(s->parties);
 	free(s->file);
 	free(s->name);
-	if (s->key)
-		sodium_memzero(s->key, SCENARIO_KEY_LEN);
-	free(s->key);
+	key_free(s->key);
 	free(s);
 }
 
@@ -190,12 +196,13 @@ char *parse_path(const struct parse *p, const struct doc *d, const char *path)
 	return joined;
 }
 
-static void parse_key(struct parse *p, const struct doc *d, const char *text)
+uint8_t *parse_key(struct parse *p, const struct doc *d, const char *text)
 {
 	char *path = parse_path(p, d, text);
 	uint8_t *key = scenario_grow(NULL, 0, SCENARIO_KEY_LEN);
 	FILE *f = fopen(path, "rb");
 	size_t len;
+	bool good = false;
 
 	if (f)
 		setvbuf(f, NULL, _IONBF, 0); /* no copy of the key stays behind in a buffer */
@@ -205,12 +212,14 @@ static void parse_key(struct parse *p, const struct doc *d, const char *text)
 	else if (len < SCENARIO_KEY_LEN)
 		MISTAKE(p, d, "the key file '%s' holds %zu bytes, and %u are needed", path, len, SCENARIO_KEY_LEN);
 	else
-		p->s->key = key;
+		good = true;
 	if (f)
 		fclose(f);
-	if (!p->s->key)
-		free(key);
 	free(path);
+	if (good)
+		return key;
+	free(key);
+	return NULL;
 }
 
 /* The summary prints it, so that it holds nothing a terminal would obey. */
@@ -252,7 +261,7 @@ static void parse_top(struct parse *p)
 	else if (parse_duration(p, stop, &s->stop) && !s->stop)
 		MISTAKE(p, stop, "a run that stops at once shows nothing");
 	if (key && parse_text(p, key, &text))
-		parse_key(p, key, text);
+		s->key = parse_key(p, key, text);
 	if (cipher && parse_word(p, cipher, ciphers, NULL, &word))
 		s->cipher_aes = word == 1;
 }

@@ -182,6 +182,12 @@ struct scenario_traffic {
 	nstime keepalive;         /* the clients' TCP keepalive: idle time and interval of probes; 0: off */
 };
 
+#define SCENARIO_KEY_LEN 32U /* bytes that a key file holds at least; the first ones count */
+
+/* The devices have a new cluster key within so long, and are done with the old one so long after that. */
+#define SCENARIO_REKEY_OVER_MAX (1 * NSTIME_S)
+#define SCENARIO_REKEY_GAP      (3 * NSTIME_S)
+
 /* The last four are exact faults, in the order of enum impair_fault_kind. */
 enum fault_kind {
 	FAULT_LINK_DOWN,
@@ -189,6 +195,9 @@ enum fault_kind {
 	FAULT_CRASH,
 	FAULT_RESTART,
 	FAULT_PARTITION,
+	FAULT_DRAIN,
+	FAULT_UNDRAIN,
+	FAULT_REKEY,
 	FAULT_DROP,
 	FAULT_CORRUPT,
 	FAULT_DUPLICATE,
@@ -200,6 +209,9 @@ struct scenario_fault {
 	enum fault_kind kind;
 	size_t node, attachment;    /* attachment within the node, where the fault names one */
 	nstime lasts;               /* FAULT_LINK_DOWN, FAULT_PARTITION: how long */
+	uint8_t *key;               /* FAULT_REKEY: SCENARIO_KEY_LEN bytes; NULL: a new one from the seed */
+	nstime over;                /* FAULT_REKEY: the devices get it one after the other over so long */
+	nstime within;              /* FAULT_DRAIN: how long connections are moved; 0: the built-in default */
 	struct impairments in, out; /* FAULT_SET: what holds from then on, with what the attachment had before */
 	struct impair_fault exact;  /* FAULT_DROP..: of which packet, counted from `at` on */
 	size_t *sides[2];           /* FAULT_PARTITION: node indices of each side */
@@ -211,8 +223,6 @@ struct scenario_expect {
 	char *hint; /* what to tell a person when it does not hold; may be NULL */
 	unsigned line, column;
 };
-
-#define SCENARIO_KEY_LEN 32U /* bytes that a key file holds at least; the first ones count */
 
 /* A place to look at. */
 struct scenario_capture {
@@ -280,8 +290,11 @@ void scenario_mistakes_fini(struct scenario_mistakes *m);
 enum app_kind scenario_service_app(const struct scenario_node *backend, const struct scenario_service *service);
 
 /* Whether connections are counted for every backend: when a rule has weights, maglev or sticky, or backends report
- * their health, and there are at most SCENARIO_BACKENDS_COUNTED_MAX backends. */
+ * their health or are drained, and there are at most SCENARIO_BACKENDS_COUNTED_MAX backends. */
 bool scenario_backends_counted(const struct scenario *s);
+
+/* Whether a backend is drained. */
+bool scenario_drains(const struct scenario *s);
 
 /* Whether a rule is sticky. */
 bool scenario_is_sticky(const struct scenario *s);

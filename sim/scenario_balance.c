@@ -122,6 +122,14 @@ void parse_balance(struct parse *p, struct doc *rule, bool to_good, enum service
 	check_key(p, hash ? hash : stick, protocol, r->key);
 }
 
+bool scenario_drains(const struct scenario *s)
+{
+	for (size_t i = 0; i < s->faults_count; i++)
+		if (s->faults[i].kind == FAULT_DRAIN)
+			return true;
+	return false;
+}
+
 bool scenario_is_sticky(const struct scenario *s)
 {
 	for (size_t i = 0; i < s->services_count; i++)
@@ -133,7 +141,7 @@ bool scenario_is_sticky(const struct scenario *s)
 
 bool scenario_backends_counted(const struct scenario *s)
 {
-	bool told = scenario_is_sticky(s) || s->health.interval;
+	bool told = scenario_is_sticky(s) || s->health.interval || scenario_drains(s);
 	size_t backends = 0;
 
 	for (size_t i = 0; i < s->services_count && !told; i++)

@@ -10,9 +10,9 @@
 #define NTH_MAX UINT64_C(1000000000000)
 
 /* In the order of enum fault_kind. */
-static const char *const kind_words[] = {"link", "set",     "crash",     "restart", "partition",
-					 "drop", "corrupt", "duplicate", "delay",   NULL};
-#define KIND_WORDS "link, set, crash, restart, partition, drop, corrupt, duplicate, delay"
+static const char *const kind_words[] = {"link",  "set",  "crash",   "restart",   "partition", "drain", "undrain",
+					 "rekey", "drop", "corrupt", "duplicate", "delay",     NULL};
+#define KIND_WORDS "link, set, crash, restart, partition, drain, undrain, rekey, drop, corrupt, duplicate, delay"
 
 /* A fault with its place, before the faults are brought into order of time. */
 struct placed {
@@ -71,12 +71,16 @@ static bool key_is_used(enum fault_kind kind, const char *key)
 		return kind == FAULT_PARTITION;
 	if (!strcmp(key, "by"))
 		return kind == FAULT_DELAY;
+	if (!strcmp(key, "within"))
+		return kind == FAULT_DRAIN;
+	if (!strcmp(key, "over"))
+		return kind == FAULT_REKEY;
 	return kind >= FAULT_DROP;
 }
 
 static void fault_never(struct parse *p, struct doc *d, enum fault_kind kind)
 {
-	static const char *const own[] = {"down", "for", "by", "on", "match", NULL};
+	static const char *const own[] = {"down", "for", "by", "on", "match", "within", "over", NULL};
 	char why[64];
 
 	snprintf(why, sizeof(why), "'%s' has no use for it", kind_words[kind]);
@@ -172,6 +176,46 @@ static bool fault_partition(struct parse *p, struct doc *d, struct doc *subject,
 	return true;
 }
 
+/* Only a backend that a service has is drained. */
+static bool fault_backend(struct parse *p, struct doc *d, struct scenario_fault *f)
+{
+	if (!fault_node(p, d, f))
+		return false;
+	if ((p->s->nodes[f->node].roles & ROLE_BACKEND) && p->s->services_count)
+		return true;
+	MISTAKE(p, d, "node '%s' is no backend of a service", p->s->nodes[f->node].name);
+	return false;
+}
+
+static bool fault_drain(struct parse *p, struct doc *d, struct doc *subject, struct scenario_fault *f)
+{
+	struct doc *within = doc_get(d, "within");
+
+	if (within && parse_duration(p, within, &f->within) && !f->within)
+		MISTAKE(p, within, "in no time nothing is moved");
+	return fault_backend(p, subject, f);
+}
+
+/* "new", or a file, as the top level's `key`. */
+static bool fault_rekey(struct parse *p, struct doc *d, struct doc *subject, struct scenario_fault *f)
+{
+	struct doc *over = doc_get(d, "over");
+	const char *text;
+
+	if (over && parse_duration(p, over, &f->over) && f->over > SCENARIO_REKEY_OVER_MAX)
+		MISTAKE(p, over, "a device uses a new key after 1 s: until then all must have it");
+	if (!parse_text(p, subject, &text))
+		return false;
+	if (strcmp(text, "new")) {
+		f->key = parse_key(p, subject, text);
+		return f->key;
+	}
+	if (p->s->services_count)
+		return true;
+	MISTAKE_KEY(p, subject, "'rekey' is never applied: without services nothing is sealed");
+	return false;
+}
+
 static bool fault_values(struct parse *p, struct doc *d, struct scenario_fault *f)
 {
 	struct doc *subject = doc_get(d, kind_words[f->kind]);
@@ -186,6 +230,12 @@ static bool fault_values(struct parse *p, struct doc *d, struct scenario_fault *
 	case FAULT_LINK_DOWN:
 		good = fault_lasts(p, subject, doc_get(d, "down"), "down", &f->lasts);
 		return parse_attachment_ref(p, subject, &f->node, &f->attachment) && good;
+	case FAULT_DRAIN:
+		return fault_drain(p, d, subject, f);
+	case FAULT_UNDRAIN:
+		return fault_backend(p, subject, f);
+	case FAULT_REKEY:
+		return fault_rekey(p, d, subject, f);
 	case FAULT_PARTITION:
 		return fault_partition(p, d, subject, f);
 	case FAULT_DROP:
@@ -199,21 +249,17 @@ static bool fault_values(struct parse *p, struct doc *d, struct scenario_fault *
 
 static bool parse_fault(struct parse *p, struct doc *d, struct scenario_fault *f)
 {
-	static const char *const known[] = {"at",  "link", "down", "set", "crash", "restart",       "partition",
-					    "for", "drop", "by",   "on",  "match", IMPAIRMENT_KEYS, "in",
-					    "out", NULL};
-	static const char *const later[] = {"drain", "undrain", NULL};
+	static const char *const known[] = {"drain", "undrain", "within", "rekey",         "over",      "at",  "link",
+					    "down",  "set",     "crash",  "restart",       "partition", "for", "drop",
+					    "by",    "on",      "match",  IMPAIRMENT_KEYS, "in",        "out", NULL};
 	struct doc *at = doc_get(d, "at");
 
-	if (!parse_map(p, d, "a fault", known, later))
+	if (!parse_map(p, d, "a fault", known, NULL))
 		return false;
 	if (!at)
 		MISTAKE(p, d, "'at' is missing: when?");
 	else if (parse_duration(p, at, &f->at) && p->s->stop && f->at >= p->s->stop)
 		MISTAKE(p, at, "the run stops before this fault");
-	for (const char *const *key = later; *key; key++)
-		if (doc_get(d, *key))
-			return false;
 	if (!fault_kind(p, d, &f->kind))
 		return false;
 	fault_never(p, d, f->kind);
@@ -281,6 +327,47 @@ static void check_set(struct parse *p, const struct placed *list, size_t index)
 			check_set_twice(p, x->doc, list[i].doc);
 }
 
+/* A node that drains cannot begin to, nor one that does not end; one that is down does neither. */
+static void check_drain(struct parse *p, const struct placed *list, size_t index)
+{
+	const struct placed *x = &list[index];
+	bool draining = false, down = false, begin = x->fault.kind == FAULT_DRAIN;
+	const struct doc *key = doc_get(x->doc, begin ? "drain" : "undrain");
+	const char *name = p->s->nodes[x->fault.node].name;
+
+	for (size_t i = 0; i < index; i++) {
+		enum fault_kind kind = list[i].fault.kind;
+
+		if (list[i].fault.node != x->fault.node)
+			continue;
+		if (kind == FAULT_CRASH || kind == FAULT_RESTART)
+			down = kind == FAULT_CRASH;
+		if (kind == FAULT_CRASH || kind == FAULT_UNDRAIN)
+			draining = false;
+		else if (kind == FAULT_DRAIN)
+			draining = true;
+	}
+	if (down)
+		MISTAKE_KEY(p, key, "node '%s' is down", name);
+	else if (begin && draining)
+		MISTAKE_KEY(p, key, "node '%s' drains already", name);
+	else if (!begin && !draining)
+		MISTAKE_KEY(p, key, "node '%s' does not drain: no 'drain' comes before, or a crash ended it", name);
+}
+
+/* One change of the key at a time. */
+static void check_rekey(struct parse *p, const struct placed *list, size_t index)
+{
+	const struct placed *x = &list[index], *before = NULL;
+
+	for (size_t i = 0; i < index; i++)
+		if (list[i].fault.kind == FAULT_REKEY)
+			before = &list[i];
+	if (before && before->fault.at + before->fault.over + SCENARIO_REKEY_GAP > x->fault.at)
+		MISTAKE_KEY(p, doc_get(x->doc, "rekey"),
+			    "the change of the key before is not over: it takes 3 s, and longer by its 'over'");
+}
+
 /* What holds from this `set` on: its values over those the attachment had. */
 static void fill_set(struct parse *p, struct placed *list, size_t index)
 {
@@ -339,6 +426,10 @@ void parse_faults(struct parse *p)
 			check_down(p, list, i);
 		} else if (kind == FAULT_CRASH || kind == FAULT_RESTART) {
 			check_crash(p, list, i);
+		} else if (kind == FAULT_DRAIN || kind == FAULT_UNDRAIN) {
+			check_drain(p, list, i);
+		} else if (kind == FAULT_REKEY) {
+			check_rekey(p, list, i);
 		}
 		s->faults = scenario_grow(s->faults, s->faults_count, sizeof(*s->faults));
 		s->faults[s->faults_count++] = list[i].fault;

@@ -12,6 +12,7 @@
 #define HEAD_BYTES_MIN  64U
 #define HEAD_BYTES_MAX  65535U /* what a stack keeps unread */
 #define QUEUE_BYTES_MIN 1024U  /* room for a few messages without data */
+#define MOVES_MAX       4096U
 #define READ_MAX        (3600 * NSTIME_S)
 #define ROLE_DEVICE     (ROLE_FORWARDER | ROLE_CLASSIFIER | ROLE_BACKEND)
 #define ANY_ROLE        UINT32_MAX
@@ -41,10 +42,11 @@ static const struct limit limits_known[] = {
 	LIMIT(per_client, ROLE_CLASSIFIER, "a classifier", false, 1, COUNT_MAX),
 	LIMIT(header, ROLE_CLASSIFIER, "a classifier", true, HEAD_BYTES_MIN, HEAD_BYTES_MAX),
 	LIMIT(hello, ROLE_CLASSIFIER, "a classifier", true, HEAD_BYTES_MIN, HEAD_BYTES_MAX),
-	LIMIT(identifiers, ROLE_CLASSIFIER, "a classifier", false, 1, UINT32_MAX),
-	LIMIT(handoffs, ROLE_CLASSIFIER, "a classifier", false, 1, COUNT_MAX),
-	LIMIT(held, ROLE_CLASSIFIER, "a classifier", true, 1, BYTES_MAX),
-	LIMIT(tombstones, ROLE_CLASSIFIER, "a classifier", false, 1, COUNT_MAX),
+	LIMIT(identifiers, ROLE_CLASSIFIER | ROLE_BACKEND, "a classifier or backend", false, 1, UINT32_MAX),
+	LIMIT(handoffs, ROLE_CLASSIFIER | ROLE_BACKEND, "a classifier or backend", false, 1, COUNT_MAX),
+	LIMIT(held, ROLE_CLASSIFIER | ROLE_BACKEND, "a classifier or backend", true, 1, BYTES_MAX),
+	LIMIT(tombstones, ROLE_CLASSIFIER | ROLE_BACKEND, "a classifier or backend", false, 1, COUNT_MAX),
+	LIMIT(moves, ROLE_BACKEND, "a backend", false, 1, MOVES_MAX),
 	LIMIT(flows, ROLE_BACKEND, "a backend", false, 1, COUNT_MAX),
 	LIMIT(flow_buffer, ROLE_BACKEND, "a backend", true, 1, BYTES_MAX),
 	LIMIT(buffer, ROLE_BACKEND, "a backend", true, 1, BYTES_MAX),
@@ -88,9 +90,9 @@ static void parse_limit(struct parse *p, struct doc *d, const struct limit *know
 void parse_limits(struct parse *p, struct doc *node, unsigned roles, struct node_limits *limits)
 {
 	static const char *const known[] = {
-		"half_open",  "sockets",    "courier_queue", "courier_inbox", "table",       "connections",
-		"per_client", "read",       "header",        "hello",         "identifiers", "handoffs",
-		"held",       "tombstones", "flows",         "flow_buffer",   "buffer",      NULL};
+		"half_open", "sockets",     "courier_queue", "courier_inbox", "table",    "connections", "per_client",
+		"read",      "header",      "hello",         "identifiers",   "handoffs", "held",        "tombstones",
+		"flows",     "flow_buffer", "buffer",        "moves",         NULL};
 	struct doc *d = doc_get(node, "limits"), *read;
 
 	_Static_assert(sizeof(known) / sizeof(*known) == LIMITS_COUNT + 2, "every limit, read and the NULL");

@@ -103,6 +103,9 @@ bool parse_range(struct parse *p, struct doc_place where, const char *text, stru
  * IPv4, "broadcast" (all one); otherwise NULL. */
 const char *address_special(const struct addr *a, uint8_t prefix_len);
 
+/* The first SCENARIO_KEY_LEN bytes of a key file; NULL with a mistake. The caller owns them. */
+uint8_t *parse_key(struct parse *p, const struct doc *d, const char *text);
+
 /* A copy for the scenario. */
 char *parse_copy(const char *text);
 

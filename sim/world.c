@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NODE_HEAP_BYTES 32768U           /* about what a node with traffic takes of the heap */
-#define IDLE_CHECK_NS   (10 * NSTIME_MS) /* how often a run whose traffic is done looks whether all is closed */
+#define NODE_HEAP_BYTES      32768U           /* about what a node with traffic takes of the heap */
+#define IDLE_CHECK_NS        (10 * NSTIME_MS) /* how often a run whose traffic is done looks whether all is closed */
+#define DRAIN_WITHIN_DEFAULT (30 * NSTIME_S)
 
 static void world_emit(struct trace_sink *sink, nstime now, enum trace_event event, const struct trace_field *fields,
 		       size_t count)
@@ -102,6 +103,7 @@ static int world_node_boot(struct world_node *wn, const char **why)
 {
 	struct world *w = wn->world;
 	wn->boots++;
+	engine_timer_cancel(&w->engine, &w->rekeys[wn->device - 1].timer); /* it has the newest key from the start */
 	int r = world_node_build(wn, why);
 	if (r < 0)
 		return r;
@@ -186,6 +188,30 @@ static void fault_lasts(struct world *w, size_t index, nstime now)
 	engine_timer_set(&w->engine, &end->timer, nstime_add(now, w->scenario->faults[index].lasts));
 }
 
+_Static_assert(SCENARIO_REKEY_OVER_MAX == COURIER_KEY_LEAD, "all have a key before any uses it");
+_Static_assert(SCENARIO_REKEY_GAP == COURIER_KEY_LEAD + COURIER_KEY_OVERLAP, "one change at a time");
+
+static void rekey_fire(struct timer *timer, nstime now)
+{
+	struct world_rekey *k = (struct world_rekey *)((char *)timer - offsetof(struct world_rekey, timer));
+	if (!k->node->node)
+		return; /* down: it gets the key when it restarts */
+	if (node_rekey(k->node->node, now) < 0)
+		log_warning("%s: the key change before is not over", k->node->spec->name);
+	world_node_settle(k->node);
+}
+
+/* The devices get the new key one after the other, in the order of the file; one that restarts has it at once. */
+static void rekey_begin(struct world *w, const struct scenario_fault *f, nstime now)
+{
+	size_t count = w->cluster.devices_count;
+	world_cluster_rekey(w, f->key);
+	for (size_t i = 0; i < count; i++) {
+		struct world_rekey *k = &w->rekeys[w->cluster.devices[i].id - 1];
+		engine_timer_set(&w->engine, &k->timer, nstime_add(now, count > 1 ? f->over * i / (count - 1) : 0));
+	}
+}
+
 static void fault_apply(struct world *w, size_t index, nstime now)
 {
 	const struct scenario_fault *f = &w->scenario->faults[index];
@@ -218,6 +244,19 @@ static void fault_apply(struct world *w, size_t index, nstime now)
 			if (!r)
 				world_node_settle(wn);
 		}
+		break;
+	case FAULT_REKEY:
+		rekey_begin(w, f, now);
+		break;
+	case FAULT_DRAIN:
+	case FAULT_UNDRAIN:
+		if (!wn->node)
+			break;
+		if (f->kind == FAULT_DRAIN)
+			node_drain(wn->node, f->within ? f->within : DRAIN_WITHIN_DEFAULT, now);
+		else
+			node_undrain(wn->node, now);
+		world_node_settle(wn);
 		break;
 	case FAULT_DROP:
 	case FAULT_CORRUPT:
@@ -267,7 +306,8 @@ static void world_nodes_init(struct world *w)
 	const struct scenario *s = w->scenario;
 	w->nodes = calloc(s->nodes_count ? s->nodes_count : 1, sizeof(*w->nodes));
 	w->fault_ends = calloc(s->faults_count ? s->faults_count : 1, sizeof(*w->fault_ends));
-	if (!w->nodes || !w->fault_ends)
+	w->rekeys = calloc(s->nodes_count ? s->nodes_count : 1, sizeof(*w->rekeys));
+	if (!w->nodes || !w->fault_ends || !w->rekeys)
 		log_fatal("out of memory for %zu nodes", s->nodes_count);
 	for (size_t n = 0; n < s->nodes_count; n++) {
 		struct world_node *wn = &w->nodes[n];
@@ -277,6 +317,8 @@ static void world_nodes_init(struct world *w)
 		tracefile_sink(w->options.trace, &wn->file, wn->spec->name);
 		wn->sink = (struct trace_sink){.emit = world_emit, .node = wn->spec->name, .context = wn};
 		timer_init(&wn->timer, world_node_fire);
+		timer_init(&w->rekeys[n].timer, rekey_fire);
+		w->rekeys[n].node = wn;
 	}
 }
 
@@ -337,6 +379,7 @@ void world_fini(struct world *w)
 	}
 	free(w->nodes);
 	free(w->fault_ends);
+	free(w->rekeys);
 	metrics_fini(&w->totals);
 	flows_free(w->flows);
 	record_free(w->record);

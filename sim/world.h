@@ -48,6 +48,12 @@ struct world_fault_end {
 	size_t index; /* of the fault */
 };
 
+/* A device that is to get the new cluster key. */
+struct world_rekey {
+	struct timer timer;
+	struct world_node *node;
+};
+
 struct world_options {
 	uint64_t seed;
 	const char *out; /* directory that exists, for captures and blobs; NULL: none are written */
@@ -76,6 +82,7 @@ struct world {
 	struct timer fault_timer, end_timer;
 	size_t fault_next;
 	struct world_fault_end *fault_ends; /* one a fault; of those that last, it is set */
+	struct world_rekey *rekeys;         /* one a node; devices use theirs */
 	struct metrics totals;              /* of incarnations that are gone, and what is counted as it happens */
 	struct histogram handoff_latency_us;
 	struct histogram queue_us; /* of all rates of all links */

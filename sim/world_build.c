@@ -55,17 +55,25 @@ static const struct scenario_node *forwarder_find(const struct scenario *s, uint
 
 _Static_assert(SCENARIO_KEY_LEN == SEAL_KEY_LEN, "a scenario's key is a cluster key");
 
-/* The cluster key: the file's, or drawn from the seed. */
-static void cluster_key(struct world *w)
+/* The cluster key of the present epoch: the file's, or (NULL) drawn from the seed. */
+static void cluster_key(struct world *w, const uint8_t *key)
 {
-	uint8_t seed[8];
-	if (w->scenario->key) {
-		memcpy(w->cluster.key, w->scenario->key, SEAL_KEY_LEN);
+	static const uint8_t name[] = "baton cluster key";
+	uint8_t seed[9];
+	if (key) {
+		memcpy(w->cluster.key, key, SEAL_KEY_LEN);
 		return;
 	}
 	for (unsigned i = 0; i < 8; i++)
 		seed[i] = (uint8_t)(w->options.seed >> (8 * i));
-	crypto_generichash(w->cluster.key, SEAL_KEY_LEN, seed, sizeof(seed), (const uint8_t *)"baton cluster key", 17);
+	seed[8] = w->cluster.key_epoch;
+	crypto_generichash(w->cluster.key, SEAL_KEY_LEN, seed, sizeof(seed), name, sizeof(name) - 1);
+}
+
+void world_cluster_rekey(struct world *w, const uint8_t *key)
+{
+	w->cluster.key_epoch++;
+	cluster_key(w, key);
 }
 
 static enum policy_balance balance_of(enum balance b)
@@ -189,7 +197,7 @@ int world_cluster_build(struct world *w, const char **why)
 		*why = "this processor lacks what cipher aes256-gcm needs";
 		return E_UNSUPPORTED;
 	}
-	cluster_key(w);
+	cluster_key(w, s->key);
 	for (size_t a = 0; a < forwarder->attachments_count; a++)
 		if (has_address(&forwarder->attachments[a].tunnel))
 			c->tunnel = forwarder->attachments[a].tunnel;
@@ -353,17 +361,18 @@ static int vips_build(struct world_node *wn, int cluster_netif)
 	return r;
 }
 
-/* The flow identifiers of the n-th of `count` classifiers: an equal part of the 32 bits, or fewer when limited. */
+/* The flow identifiers of a device that hands connections over, a classifier or a backend: an equal part of the 32
+ * bits, or fewer when limited. */
 static void flow_partition(const struct scenario *s, const struct world_node *wn, uint32_t *base, uint32_t *count)
 {
-	uint32_t classifiers = 0, index = 0;
+	uint32_t devices = 0, index = 0;
 	for (size_t n = 0; n < s->nodes_count; n++) {
 		if (&s->nodes[n] == wn->spec)
-			index = classifiers;
-		if (s->nodes[n].roles & ROLE_CLASSIFIER)
-			classifiers++;
+			index = devices;
+		if (s->nodes[n].roles & (ROLE_CLASSIFIER | ROLE_BACKEND))
+			devices++;
 	}
-	uint32_t part = UINT32_MAX / classifiers;
+	uint32_t part = UINT32_MAX / devices;
 	*base = index * part;
 	*count = part;
 	if (wn->spec->limits.identifiers && wn->spec->limits.identifiers < part) {
@@ -383,13 +392,13 @@ static int roles_build(struct world_node *wn, int cluster_netif)
 			stack_address_proxy(node_stack(wn->node), cluster_netif, w->tunnels[t]);
 		r = node_forwarder_enable(wn->node);
 	}
-	if (!r && (spec->roles & ROLE_BACKEND))
-		r = node_backend_enable(wn->node);
-	if (!r && (spec->roles & ROLE_CLASSIFIER)) {
-		uint32_t base, count;
+	uint32_t base = 0, count = 0;
+	if (spec->roles & (ROLE_BACKEND | ROLE_CLASSIFIER))
 		flow_partition(s, wn, &base, &count);
+	if (!r && (spec->roles & ROLE_BACKEND))
+		r = node_backend_enable(wn->node, base, count);
+	if (!r && (spec->roles & ROLE_CLASSIFIER))
 		r = node_classifier_enable(wn->node, base, count);
-	}
 	return r;
 }
 

@@ -119,11 +119,19 @@ static bool limits_dropped(const struct metrics *m)
 	       metrics_find(m, "handoffs.held_overflow")->value;
 }
 
+/* Whether it is the cluster's own doing, of which no client may notice anything. */
+static bool fault_is_gentle(enum fault_kind kind)
+{
+	return kind == FAULT_DRAIN || kind == FAULT_UNDRAIN || kind == FAULT_REKEY;
+}
+
 /* I1 and I3, which are properties of the whole run. A client may be reset where the scenario's own limits refuse its
  * connection, or where no backend is there for one whose protocol has no answer for that. */
 static void invariants_judge(struct world *w, const struct metrics *m, bool disturbed)
 {
-	bool faults = w->scenario->faults_count > 0;
+	bool faults = false;
+	for (size_t n = 0; n < w->scenario->faults_count; n++)
+		faults |= !fault_is_gentle(w->scenario->faults[n].kind);
 	bool refused =
 		metrics_find(m, "classifier.refused")->value || metrics_find(m, "classifier.answered.503")->value;
 	if (metrics_find(m, "streams.corrupted")->value)

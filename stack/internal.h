@@ -87,6 +87,7 @@ struct sock {
 	struct tuple tuple;           /* as seen from here; a listener's remote is empty; valid for the whole life */
 	void *user;
 	struct sockbuf unread;
+	struct vec *app;          /* of an infused connection: sock_app; NULL: none */
 	int error;                /* sock_error */
 	uint64_t retransmissions; /* as of stack_counters, of this connection */
 	unsigned events;          /* SOCK_* that hold until the owner sees them: CONNECTED, DRAINED, WRITABLE */

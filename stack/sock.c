@@ -44,6 +44,9 @@ void sock_free(struct sock *k)
 	TAILQ_REMOVE(&k->stack->socks, k, all);
 	k->stack->sock_count -= sock_counted(k);
 	sockbuf_clear(&k->unread);
+	if (k->app)
+		vec_fini(k->app);
+	free(k->app);
 	free(k);
 }
 

@@ -3,9 +3,11 @@
 #include "stack/socket.h"
 
 #include "base/err.h"
+#include "base/log.h"
 #include "stack/internal.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #define SOCK_PORT_FIRST 10240U /* ephemeral ports: from here to 65535 */
 #define SOCK_PORT_COUNT (65536U - SOCK_PORT_FIRST)
@@ -367,6 +369,21 @@ struct tuple sock_tuple(const struct sock *k)
 uint64_t sock_retransmissions(const struct sock *k)
 {
 	return k->retransmissions;
+}
+
+void sock_app_set(struct sock *k, const void *bytes, size_t len)
+{
+	assert(!k->app);
+	k->app = calloc(1, sizeof(*k->app));
+	if (!k->app)
+		log_fatal("out of memory for an application's state");
+	vec_append(k->app, bytes, len);
+}
+
+const uint8_t *sock_app(const struct sock *k, size_t *len)
+{
+	*len = k->app ? k->app->len : 0;
+	return k->app ? k->app->data : NULL;
 }
 
 void *sock_user(const struct sock *k)

@@ -76,6 +76,11 @@ struct tuple sock_tuple(const struct sock *k);
 /* Segments with data, SYN or FIN of this connection that this stack sent again. */
 uint64_t sock_retransmissions(const struct sock *k);
 
+/* The state of the application that had an infused connection before, for the one that accepts it: opaque here, copied.
+ * NULL with *len 0 when there is none. */
+void sock_app_set(struct sock *k, const void *bytes, size_t len);
+const uint8_t *sock_app(const struct sock *k, size_t *len);
+
 void *sock_user(const struct sock *k);
 void sock_set_user(struct sock *k, void *user);
 

@@ -3,6 +3,7 @@
 # test is counted.
 
 UNIT_TESTS = \
+	tests/unit/test_adopt \
 	tests/unit/test_apps \
 	tests/unit/test_base_addr \
 	tests/unit/test_base_buf \
@@ -19,8 +20,10 @@ UNIT_TESTS = \
 	tests/unit/test_courier \
 	tests/unit/test_courier_hostile \
 	tests/unit/test_courier_loss \
+	tests/unit/test_courier_rekey \
 	tests/unit/test_datagram \
 	tests/unit/test_distribution \
+	tests/unit/test_drain \
 	tests/unit/test_driver \
 	tests/unit/test_endpoint \
 	tests/unit/test_engine \

@@ -385,7 +385,7 @@ static struct endpoint observed(const struct endpoint *ep)
 /* ---- hand-off ---- */
 
 OBSERVE(int, handoff_start, struct handoff *h, const struct endpoint *ep, struct endpoint_conn *conn,
-	const struct tuple *t, uint16_t device, uint64_t boot, uint32_t generation_min, nstime now)
+	const struct tuple *t, uint16_t device, uint64_t boot, const struct handoff_claim *claim, nstime now)
 {
 	struct claims_step *s = note("handoff_start", now);
 	struct endpoint seen = observed(ep);
@@ -393,7 +393,7 @@ OBSERVE(int, handoff_start, struct handoff *h, const struct endpoint *ep, struct
 
 	note_tuple(s, t);
 	note_u64(s, "device", device);
-	r = __real_handoff_start(h, &seen, conn, t, device, boot, generation_min, now);
+	r = __real_handoff_start(h, &seen, conn, t, device, boot, claim, now);
 	note_u64(s, "failed", r < 0);
 	return r;
 }

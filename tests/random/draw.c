@@ -426,18 +426,46 @@ static void draw_crash(struct world *w)
 		printf("  - { at: %u ms, restart: %s }\n", at_ms + 1 + below(w, 3000), name);
 }
 
+/* Backends that drain, one after the other or overlapping, and mostly serve again. */
+static void draw_drains(struct world *w)
+{
+	unsigned at_ms = below(w, 1000), count = 1 + below(w, 4);
+
+	for (unsigned i = 0; i < count; i++) {
+		unsigned backend = 1 + i % w->backends, for_ms = 1 + below(w, 600);
+		bool again = count > w->backends || chance(w, 70);
+
+		printf("  - { at: %u ms, drain: backend%u", at_ms, backend);
+		if (chance(w, 50))
+			printf(", within: %u ms", 1 + below(w, 1000));
+		puts(" }");
+		if (again)
+			printf("  - { at: %u ms, undrain: backend%u }\n", at_ms + for_ms, backend);
+		at_ms += (count > w->backends ? for_ms : 0) + 1 + below(w, 300);
+	}
+}
+
+static void draw_rekey(struct world *w)
+{
+	printf("  - { at: %u ms, rekey: new, over: %u ms }\n", below(w, 1500), below(w, 1001));
+}
+
 static void draw_faults(struct world *w)
 {
-	bool crash = chance(w, 30);
+	bool crash = chance(w, 30), drains = !crash && chance(w, 50), rekey = chance(w, 20);
 	unsigned count = below(w, 4);
 
-	if (!count && !crash)
+	if (!count && !crash && !drains && !rekey)
 		return;
 	puts("\nfaults:");
 	for (unsigned i = 0; i < count; i++)
 		draw_fault(w, 4 * below(w, 500) + i); /* no two at one time */
 	if (crash)
 		draw_crash(w);
+	if (drains)
+		draw_drains(w);
+	if (rekey)
+		draw_rekey(w);
 }
 
 /* Which parts there are is drawn first, so that a part's own draws do not decide which others there are. */

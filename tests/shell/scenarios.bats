@@ -28,6 +28,9 @@ check_shipped() {
 @test "lossy-blob.yaml" { check_shipped lossy-blob; }
 @test "backend-dies.yaml" { check_shipped backend-dies; }
 @test "health.yaml" { check_shipped health; }
+@test "drain.yaml" { check_shipped drain; }
+@test "rekey.yaml" { check_shipped rekey; }
+@test "forwarder-restarts.yaml" { check_shipped forwarder-restarts; }
 @test "reject.yaml" { check_shipped reject; }
 @test "big-post.yaml" { check_shipped big-post; }
 @test "half-close.yaml" { check_shipped half-close; }
@@ -62,6 +65,13 @@ check_shipped() {
 		[[ " $SHIPPED " == *" $name "* ]]
 		grep -q "check_shipped $name;" "$BATS_TEST_FILENAME"
 		[ -s "$srcdir/tests/golden/$name.json" ]
+	done
+}
+
+@test "backends that drain in turn under every application: nobody notices, whatever the seed" {
+	local seed
+	for seed in 1 2 3; do
+		"$BATON" run --quiet --seed "$seed" --out "$BATS_TEST_TMPDIR/storm" "$srcdir/tests/scenarios/drain-storm.yaml"
 	done
 }
 

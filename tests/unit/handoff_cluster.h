@@ -144,7 +144,7 @@ static inline void stack_input(struct cluster *c, struct device *d, struct buf *
 	if (e)
 		ck_assert_int_eq(e->state, COPY_ACTIVE); /* frozen and held ones get nothing */
 	k = conn_find(c, &p.tuple);
-	if (!e && p.flags & TCP_FLAG_SYN && d->handoff && k && k->open && !copies_count(c, k, false)) {
+	if (!e && p.flags & TCP_FLAG_SYN && !d->migrator && k && k->open && !copies_count(c, k, false)) {
 		copy_new(d, &p.tuple, COPY_ACTIVE, k->stamp);
 		k->may_be_lost = false;
 	} else if (!e && !(p.flags & TCP_FLAG_SYN)) {
@@ -166,6 +166,13 @@ static inline void forwarder_input(struct cluster *c, struct device *d, struct b
 		buf_free(b);
 }
 
+/* A client's own packet, not encapsulated or restored. */
+static inline void original_input(struct cluster *c, struct device *d, struct buf *b)
+{
+	if (handoff_packet(d->handoff, b, c->now) == HANDOFF_NOT_MINE)
+		stack_input(c, d, b);
+}
+
 static inline void device_packet(struct cluster *c, struct device *d, struct buf *b)
 {
 	enum driver_drop drop;
@@ -175,10 +182,7 @@ static inline void device_packet(struct cluster *c, struct device *d, struct buf
 		buf_free(b);
 	} else if (d->forwarder) {
 		forwarder_input(c, d, b);
-	} else if (d->handoff) {
-		if (handoff_packet(d->handoff, b, c->now) == HANDOFF_NOT_MINE)
-			stack_input(c, d, b);
-	} else {
+	} else if (d->driver) {
 		switch (driver_packet(d->driver, b, c->now, &drop)) {
 		case DRIVER_TAKEN:
 			break;
@@ -186,8 +190,10 @@ static inline void device_packet(struct cluster *c, struct device *d, struct buf
 			buf_free(b);
 			break;
 		default:
-			stack_input(c, d, b);
+			original_input(c, d, b);
 		}
+	} else {
+		original_input(c, d, b);
 	}
 }
 
@@ -203,8 +209,16 @@ static inline void outcome_decide(struct cluster *c, struct device *d, const str
 		ck_assert_uint_gt(c->devices[FORWARDER].boot, 1); /* only when the forwarder died */
 		k->may_be_lost = true;
 	}
+	if (o->result == HANDOFF_COMMITTED && d->migrator) {
+		migrator_connection_moved(d->migrator, &o->tuple, c->now);
+		c->moves++;
+	} else if (o->result == HANDOFF_FAILED && d->migrator) {
+		migrator_connection_closed(d->migrator, &o->tuple, c->now);
+	}
 	if (o->result == HANDOFF_COMMITTED || o->result == HANDOFF_FAILED || c->options.manual)
 		return;
+	if (d->migrator && other == d->id)
+		other = (uint16_t)(BACKEND + (other - BACKEND + 1) % 3);
 	if (k->retries++ < 3 && handoff_retry(d->handoff, (int)o->number, other, c->devices[other].boot, c->now) == 0)
 		return;
 	ck_assert_int_eq(handoff_thaw(d->handoff, (int)o->number, c->now), 0);
@@ -235,7 +249,7 @@ static inline void deliver_outputs(struct cluster *c)
 		if (d->migrator) {
 			while (driver_output(d->driver, &a)) {
 				if (a.kind == DRIVER_PACKET_TO_STACK)
-					stack_input(c, d, a.packet);
+					original_input(c, d, a.packet);
 				else
 					packet_send(c, d->id, FORWARDER, a.packet);
 			}
@@ -257,6 +271,36 @@ static inline void learn_boot(struct cluster *c, struct device *d, uint16_t peer
 		migrator_peer_restarted(d->migrator, peer, boot, c->now);
 }
 
+/* Whether a message is for the device as the one that gives a connection away. */
+static inline bool message_to_first(const struct device *d, const struct event *e)
+{
+	struct message m;
+
+	switch (e->type) {
+	case MESSAGE_PREPARED:
+	case MESSAGE_REFUSED:
+	case MESSAGE_REJECT:
+	case MESSAGE_LOST:
+		return true;
+	case MESSAGE_COMMITTED:
+	case MESSAGE_ABORTED:
+		return !message_decode(&m, e->type, e->bytes.data, e->bytes.len) && m.first == d->id;
+	default:
+		return false;
+	}
+}
+
+/* A connection that comes back to a backend must not meet the tombstone that it left there. */
+static inline void message_to_second(struct cluster *c, struct device *d, const struct event *e)
+{
+	struct message m;
+
+	migrator_message(d->migrator, e->from, e->from_boot, e->type, e->bytes.data, e->bytes.len, c->now);
+	if (e->type == MESSAGE_COMMITTED && !message_decode(&m, e->type, e->bytes.data, e->bytes.len) &&
+	    migrator_active(d->migrator, &m.tuple))
+		handoff_tombstone_remove(d->handoff, &m.tuple);
+}
+
 static inline void message_deliver(struct cluster *c, struct event *e)
 {
 	struct device *d = &c->devices[e->to];
@@ -265,10 +309,10 @@ static inline void message_deliver(struct cluster *c, struct event *e)
 	c->messages[e->type]++;
 	if (d->forwarder)
 		forwarder_message(d->forwarder, e->from, e->from_boot, e->type, e->bytes.data, e->bytes.len, c->now);
-	else if (d->handoff && e->type != MESSAGE_CLOSED) /* which is the node's business: it counts connections */
+	else if (d->migrator && !message_to_first(d, e))
+		message_to_second(c, d, e);
+	else if (e->type != MESSAGE_CLOSED) /* which is the node's business: it counts connections */
 		handoff_message(d->handoff, e->from, e->from_boot, e->type, e->bytes.data, e->bytes.len, c->now);
-	else if (d->migrator)
-		migrator_message(d->migrator, e->from, e->from_boot, e->type, e->bytes.data, e->bytes.len, c->now);
 }
 
 /* The sender's courier gives up: whether the message came is unknown. */
@@ -340,7 +384,7 @@ static inline void device_start(struct cluster *c, uint16_t id)
 
 			ck_assert_int_eq(forwarder_device_add(d->forwarder, i, &a, i < BACKEND), 0);
 		}
-	} else if (id < BACKEND) {
+	} else {
 		d->handoff = handoff_new(&(struct handoff_config){.name = name,
 								  .seed = 1,
 								  .self = id,
@@ -352,7 +396,8 @@ static inline void device_start(struct cluster *c, uint16_t id)
 								  .flow_count = c->options.flow_count,
 								  .handoffs_max = 16,
 								  .tombstones_max = 64});
-	} else {
+	}
+	if (id >= BACKEND) {
 		d->driver = driver_new(&(struct driver_config){
 			.name = name, .seed = 1, .address = pair_of(id), .tunnel = tunnel, .flows_max = 512});
 		d->migrator = migrator_new(&(struct migrator_config){.name = name,
@@ -408,7 +453,7 @@ static inline void device_stop(struct cluster *c, uint16_t id)
 		struct conn *k = &c->conns[i];
 		struct device *owner = owner_of(c, k);
 
-		if (copy_find(d, &k->tuple) || (id == FORWARDER && (!owner || !owner->handoff)))
+		if (copy_find(d, &k->tuple) || (id == FORWARDER && (!owner || owner->driver)))
 			k->may_be_lost = true;
 		/* A hand-off under way needs every one of its devices; who has none of them is not harmed. */
 		if (!owner)
@@ -572,16 +617,26 @@ static inline struct conn *conn_open(struct cluster *c)
 	return k;
 }
 
-/* Starts a hand-off from whichever classifier has it; false when it cannot be started. */
+/* Starts a hand-off from whoever has it, a classifier or another backend; false when it cannot be started. */
 static inline bool conn_handoff(struct cluster *c, struct conn *k, uint16_t to)
 {
 	struct device *d = owner_of(c, k);
+	const struct blob_mapping *mapping = d && d->migrator ? migrator_active(d->migrator, &k->tuple) : NULL;
+	struct handoff_claim claim = {0};
 
-	if (!d || !d->handoff || !c->devices[to].up)
+	if (!d || !c->devices[to].up || d->id == to || (d->migrator && !mapping))
 		return false;
+	claim.origin = d->id;
+	claim.origin_boot = d->boot;
+	if (mapping)
+		claim = (struct handoff_claim){
+			.generation_min = mapping->generation,
+			.origin = mapping->origin,
+			.origin_boot = mapping->origin_boot,
+		};
 	k->retries = 0;
 	k->number = handoff_start(d->handoff, &d->endpoint, copy_find(d, &k->tuple), &k->tuple, to, c->devices[to].boot,
-				  0, c->now);
+				  &claim, c->now);
 	return k->number >= 0;
 }
 

@@ -83,6 +83,7 @@ struct cluster {
 	uint64_t module_drops;                                /* of modules that are gone */
 	nstime mutate_next;
 	uint64_t outcomes[HANDOFF_FAILED + 1];
+	uint64_t moves; /* committed from backend to backend */
 	struct handoff_outcome last_outcome;
 	uint64_t messages[MESSAGE_LAST + 1]; /* delivered, by type */
 	bool block[MESSAGE_LAST + 1];        /* messages of this type are kept back */

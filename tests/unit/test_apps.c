@@ -453,6 +453,62 @@ START_TEST(sinks)
 }
 END_TEST
 
+/* The state of a connection that can move: taken by its own kind of application, whole; what is cut short or malformed
+ * breaks nothing. */
+START_TEST(saved_states)
+{
+	struct client_spec spec = {.address = host(2), .port = 80, .reply_bytes = 1U << 20, .reply_chunked = true};
+	struct app_conn *conn;
+	struct vec saved = {0};
+	struct wire w;
+
+	wire_init(&w);
+	client_start(w.client, &spec, 0);
+	wire_run(&w, 20 * NSTIME_MS);
+	conn = LIST_FIRST(&w.http->conns);
+	ck_assert_ptr_nonnull(conn);
+	ck_assert(conn->owner.save(&conn->owner, &saved)); /* in the middle of the reply */
+	ck_assert_uint_le(saved.len, CONN_APP_MAX);
+	ck_assert(app_can_resume(w.http, saved.data, saved.len));
+	ck_assert(!app_can_resume(w.echo, saved.data, saved.len));
+	ck_assert(!app_can_resume(w.sink, saved.data, saved.len));
+	for (size_t len = 0; len < saved.len; len++)
+		ck_assert(!app_can_resume(w.http, saved.data, len));
+	for (size_t bit = 0; bit < 8 * saved.len; bit++) {
+		saved.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		app_can_resume(w.http, saved.data, saved.len);
+		saved.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+	}
+	vec_append(&saved, "x", 1);
+	ck_assert(!app_can_resume(w.http, saved.data, saved.len));
+	vec_fini(&saved);
+	wire_run(&w, 10 * NSTIME_S);
+	ck_assert_uint_eq(w.done, 1);
+	wire_fini(&w);
+}
+END_TEST
+
+/* Within a request, of which the parser has a part, a connection cannot move. */
+START_TEST(half_a_request_stays)
+{
+	struct client_spec spec = {.address = host(2), .port = 80, .method = "POST", .body_bytes = 1U << 20};
+	struct app_conn *conn;
+	struct vec saved = {0};
+	struct wire w;
+
+	wire_init(&w);
+	client_start(w.client, &spec, 0);
+	wire_run(&w, 8 * NSTIME_MS);
+	conn = LIST_FIRST(&w.http->conns);
+	ck_assert_ptr_nonnull(conn);
+	ck_assert(!conn->owner.save(&conn->owner, &saved));
+	vec_fini(&saved);
+	wire_run(&w, 10 * NSTIME_S);
+	ck_assert_uint_eq(w.done, 1);
+	wire_fini(&w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("apps");
@@ -473,5 +529,7 @@ int main(void)
 	tcase_add_loop_test(tcase, failures, 0, sizeof failure_cases / sizeof *failure_cases);
 	tcase_add_test(tcase, group_reconnects);
 	tcase_add_loop_test(tcase, sinks, 0, sizeof sink_cases / sizeof *sink_cases);
+	tcase_add_test(tcase, saved_states);
+	tcase_add_test(tcase, half_a_request_stays);
 	return unit_run(suite);
 }

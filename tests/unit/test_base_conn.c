@@ -177,6 +177,8 @@ static void persist(struct conn_state *s)
 	X(EMPTY, add(s, &s->unsent_count, UNA, 0, 0), "segment.len")                                                   \
 	X(EMPTY, s->socket.unread = (vec_append(&s->data, NULL, CONN_DATA_MAX + 1), CONN_DATA_MAX + 1), "data")        \
 	X(EMPTY, s->socket.unread = (vec_append(&s->data, NULL, CONN_DATA_MAX), CONN_DATA_MAX), NULL)                  \
+	X(EMPTY, vec_append(&s->app, NULL, CONN_APP_MAX), NULL)                                                        \
+	X(EMPTY, vec_append(&s->app, NULL, CONN_APP_MAX + 1), "app")                                                   \
 	X(EMPTY, s->socket.unread = 1, "socket.unread")                                                                \
 	X(BUSY, s->socket.unread = 99, "segment.offset")                                                               \
 	X(BUSY, s->segments[2].offset++, "segment.offset")                                                             \

@@ -322,6 +322,44 @@ START_TEST(sections)
 }
 END_TEST
 
+/* The application's state: there when an application had the connection, within its bound, once. */
+START_TEST(application)
+{
+	struct conn_state s = {0}, t = {0};
+	struct vec blob = {0}, bad = {0};
+	struct blob_mapping m, n;
+	const char *why = NULL;
+
+	random_state(&m, &s, false);
+	ck_assert_int_eq(blob_encode(&blob, &m, &s), 0);
+	vec_append(&bad, blob.data, blob.len);
+	add_section(&bad, BLOB_APP, "", 0);
+	ck_assert_int_eq(decode(&bad, &why), E_FORMAT);
+	while (s.app.len < CONN_APP_MAX)
+		vec_append(&s.app, "how it goes on! ", 16);
+	ck_assert_int_eq(blob_encode(&blob, &m, &s), 0);
+	ck_assert_int_eq(blob_decode(blob.data, blob.len, &n, &t, &why), 0);
+	ck_assert_uint_eq(t.app.len, CONN_APP_MAX);
+	ck_assert_mem_eq(t.app.data, s.app.data, CONN_APP_MAX);
+	assert_same(&m, &s, &n, &t);
+	vec_clear(&bad);
+	vec_append(&bad, blob.data, blob.len);
+	add_section(&bad, BLOB_APP, "x", 1);
+	ck_assert_int_eq(decode(&bad, &why), E_FORMAT);
+	ck_assert_str_eq(why, "a section is there twice");
+	vec_append(&s.app, "x", 1);
+	ck_assert_int_eq(blob_encode(&blob, &m, &s), E_FULL);
+	vec_clear(&bad);
+	blob_encode(&bad, &m, &(struct conn_state){.ip = s.ip});
+	add_section(&bad, BLOB_APP, s.app.data, (uint32_t)s.app.len);
+	ck_assert_int_eq(decode(&bad, &why), E_TOOBIG);
+	vec_fini(&blob);
+	vec_fini(&bad);
+	conn_state_fini(&s);
+	conn_state_fini(&t);
+}
+END_TEST
+
 START_TEST(values)
 {
 	struct conn_state s = {0};
@@ -431,6 +469,7 @@ int main(void)
 	tcase_add_test(c, every_truncation_is_refused);
 	tcase_add_test(c, every_bit_flip_is_refused_or_kept);
 	tcase_add_test(c, sections);
+	tcase_add_test(c, application);
 	tcase_add_test(c, values);
 	tcase_add_test(c, walk);
 	suite_add_tcase(suite, c);

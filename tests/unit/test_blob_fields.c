@@ -21,8 +21,16 @@
 
 static const struct endpoint_ops *const ops = &stack_endpoint_ops;
 
-static const struct blob_mapping mapping = {
-	.flow = 0x12345678, .generation = 5, .handoff = 6, .first = 1, .second = 2, .first_boot = 3};
+static const struct blob_mapping mapping = {.flow = 0x12345678,
+					    .generation = 5,
+					    .handoff = 6,
+					    .first = 1,
+					    .second = 2,
+					    .first_boot = 3,
+					    .origin = 9,
+					    .origin_boot = 10,
+					    .service = 11,
+					    .rule = 12};
 
 /* Infuses the state and probes it. 0 with the digest, or why the state is refused. */
 static int behaviour(const struct conn_state *state, const struct conn_state *base, size_t probe, uint64_t *digest)
@@ -343,6 +351,7 @@ static uint64_t handoff_behaviour(const struct vec *blob)
 				    .second_boot = OWN_BOOT,
 				    .tuple = conn_state_tuple(&prepared[0].state)};
 	const struct endpoint endpoint = {&stub_ops, &committed};
+	const struct blob_mapping *active;
 	struct migrator_holdings held;
 	uint8_t bytes[MESSAGE_LEN];
 	struct driver *d = driver_new(&dc);
@@ -355,16 +364,22 @@ static uint64_t handoff_behaviour(const struct vec *blob)
 	migrator_message(m, FORWARDER, FORWARDER_BOOT, MESSAGE_COMMITTED, bytes, sizeof(bytes), START);
 	mix_outbox(&w, m);
 	mix_encapsulated(&w, d);
+	active = migrator_active(m, &committed.tuple);
+	mix_number(&w, active ? active->service : 0);
+	mix_number(&w, active ? active->rule : 0);
 	migrator_holdings(m, &held);
 	mix_number(&w, held.held);
 	mix_number(&w, held.active);
+	migrator_connection_closed(m, &committed.tuple, START);
+	mix_outbox(&w, m);
 	migrator_free(m);
 	driver_free(d);
 	return w.digest;
 }
 
-/* The flow identifier, its generation, the hand-off and the devices: any change is refused, or told to the forwarder,
- * or the forwarder's packets and decision do not reach the connection. */
+/* The flow identifier, its generation, the hand-off, the devices and where it comes from: any change is refused, or
+ * told to the forwarder or the origin, or the forwarder's packets and decision do not reach the connection, or whoever
+ * hands it on sees it. */
 START_TEST(every_handoff_field_matters)
 {
 	uint64_t values[ALTERNATIVES_MAX], unchanged;

@@ -401,7 +401,7 @@ END_TEST
 static int feed_sealed(struct net *n, uint64_t number, const struct writer *body)
 {
 	struct seal_path path = {SEAL_PURPOSE_DATA, 1, 2, 100, 100};
-	struct frame_header h = {FRAME_KIND_DATA, 1, 2, 100, number};
+	struct frame_header h = {FRAME_KIND_DATA, 0, 1, 2, 100, number};
 	uint8_t frame[2048];
 	struct seal_key key;
 

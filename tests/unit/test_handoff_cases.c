@@ -27,6 +27,19 @@ static uint16_t forwarder_says(const struct conn *k, uint32_t *flow)
 	return device;
 }
 
+/* The device that has the connection's frozen copy. */
+static struct device *owner_frozen(const struct conn *k)
+{
+	for (uint16_t id = CLASSIFIER; id < DEVICES; id++) {
+		struct endpoint_conn *e = copy_find(device_of(id), &k->tuple);
+
+		if (e && e->state == COPY_FROZEN)
+			return device_of(id);
+	}
+	ck_abort_msg("no device has it frozen");
+	return NULL;
+}
+
 /* Runs until a message of this type was delivered. */
 static void run_until(enum message_type type)
 {
@@ -315,6 +328,43 @@ START_TEST(forwarder_restarts)
 }
 END_TEST
 
+/* An idle connection outlives its forwarder: its owner tells the new boot, which sends packets on, lets it be handed
+ * on, and asks after it. */
+START_TEST(idle_outlives_the_forwarder)
+{
+	struct conn *a, *b;
+	uint32_t flow, again;
+
+	cluster_init(&c, 22, &calm);
+	a = conn_open(&c);
+	b = conn_open(&c);
+	ck_assert(conn_handoff(&c, a, 4));
+	ck_assert(conn_handoff(&c, b, 5));
+	cluster_run(&c, NSTIME_S);
+	forwarder_says(a, &flow);
+	device_stop(&c, FORWARDER);
+	device_start(&c, FORWARDER);
+	cluster_run(&c, NSTIME_S);
+	ck_assert_uint_eq(forwarder_counts()->adopted, 2);
+	ck_assert_uint_eq(forwarder_says(a, &again), 4);
+	ck_assert_uint_eq(flow, again);
+	inject(&c, &a->tuple, TCP_FLAG_ACK, 1000);
+	cluster_run(&c, NSTIME_S);
+	ck_assert_uint_eq(c.consumed, c.injected);
+	ck_assert(conn_handoff(&c, a, 6));
+	cluster_run(&c, NSTIME_S);
+	ck_assert_ptr_eq(owner_of(&c, a), device_of(6));
+	/* one whose end overtook what was told of it is found out by the question */
+	b->open = false;
+	c.block[MESSAGE_CLOSED] = true;
+	conn_close(&c, b);
+	cluster_run(&c, 10 * NSTIME_S);
+	ck_assert_uint_eq(c.messages[MESSAGE_GONE], 1);
+	ck_assert_uint_lt(forwarder_says(b, NULL), BACKEND);
+	end();
+}
+END_TEST
+
 START_TEST(unanswered_for_ever)
 {
 	struct conn *k;
@@ -382,7 +432,7 @@ START_TEST(identifiers_exhausted)
 	cluster_run(&c, 40 * NSTIME_S); /* tombstones are gone; the identifiers are in use at the forwarder */
 	c.options.manual = true;
 	for (unsigned i = 0; i < 4; i++)
-		if (owner_of(&c, k[i]) && owner_of(&c, k[i])->handoff && conn_handoff(&c, k[i], 5))
+		if (owner_of(&c, k[i]) && !owner_of(&c, k[i])->migrator && conn_handoff(&c, k[i], 5))
 			break;
 	cluster_run(&c, NSTIME_S);
 	ck_assert_uint_gt(forwarder_counts()->refused[MESSAGE_REASON_FLOW], 0);
@@ -490,6 +540,76 @@ START_TEST(idle_is_asked_after)
 }
 END_TEST
 
+/* From backend to backend, back again, and on: each time a new flow identifier and a higher generation; packets that
+ * come late to whoever had it are sent on, and whoever has it back keeps them. */
+START_TEST(moves_on_and_back)
+{
+	static const uint16_t way[] = {4, 5, 4, 6, 5};
+	uint32_t flow, before = 0;
+	struct conn *k;
+
+	cluster_init(&c, 20, &calm);
+	k = conn_open(&c);
+	for (unsigned i = 0; i < 5; i++) {
+		ck_assert(conn_handoff(&c, k, way[i]));
+		for (uint32_t n = 0; n < 8; n++) {
+			inject(&c, &k->tuple, TCP_FLAG_ACK, 1000 + 8 * n);
+			cluster_run(&c, 200 * NSTIME_US);
+		}
+		cluster_run(&c, NSTIME_S);
+		ck_assert_ptr_eq(owner_of(&c, k), device_of(way[i]));
+		ck_assert_uint_eq(forwarder_says(k, &flow), way[i]);
+		ck_assert_uint_ne(flow, before);
+		ck_assert_uint_eq(c.last_outcome.generation, i + 1);
+		ck_assert_uint_eq(c.consumed, c.injected);
+		/* whoever had it bounces what comes late by its own tombstone; nobody answers */
+		if (i)
+			bounce_from(2, &k->tuple, before);
+		ck_assert_uint_eq(c.consumed, c.injected);
+		before = flow;
+	}
+	ck_assert_uint_eq(c.resets, 0);
+	ck_assert_uint_eq(c.moves, 4);
+	/* The end is told to the forwarder, and to the classifier that chose the first backend. */
+	conn_close(&c, k);
+	cluster_run(&c, NSTIME_S);
+	ck_assert_uint_eq(c.messages[MESSAGE_CLOSED], 2);
+	ck_assert_uint_eq(forwarder_counts()->closed, 1);
+	end();
+}
+END_TEST
+
+/* A draining backend takes no more, and goes on with what it holds already. */
+START_TEST(draining_rejects)
+{
+	struct conn *a, *b;
+
+	cluster_init(&c, 21, &calm);
+	c.options.manual = true;
+	a = conn_open(&c);
+	b = conn_open(&c);
+	c.block[MESSAGE_COMMITTED] = true;
+	ck_assert(conn_handoff(&c, a, 4));
+	cluster_run(&c, 100 * NSTIME_MS);
+	migrator_drain(device_of(4)->migrator, true);
+	ck_assert(conn_handoff(&c, b, 4));
+	cluster_run(&c, 100 * NSTIME_MS);
+	ck_assert_int_eq(c.last_outcome.result, HANDOFF_REJECTED);
+	ck_assert_int_eq(c.last_outcome.reason, MESSAGE_REASON_DRAINING);
+	cluster_unblock(&c, MESSAGE_COMMITTED);
+	cluster_run(&c, NSTIME_S);
+	ck_assert_ptr_eq(owner_of(&c, a), device_of(4));
+	ck_assert(conn_handoff(&c, a, 5));
+	cluster_run(&c, NSTIME_S);
+	ck_assert_ptr_eq(owner_of(&c, a), device_of(5));
+	migrator_drain(device_of(4)->migrator, false);
+	ck_assert_int_eq(handoff_retry(owner_frozen(b)->handoff, b->number, 4, 1, c.now), 0);
+	cluster_run(&c, NSTIME_S);
+	ck_assert_ptr_eq(owner_of(&c, b), device_of(4));
+	end();
+}
+END_TEST
+
 START_TEST(forged_messages)
 {
 	struct message m = {.type = MESSAGE_READY,
@@ -577,12 +697,15 @@ int main(void)
 	tcase_add_test(t, second_device_restarts);
 	tcase_add_test(t, first_device_restarts);
 	tcase_add_test(t, forwarder_restarts);
+	tcase_add_test(t, idle_outlives_the_forwarder);
 	tcase_add_test(t, unanswered_for_ever);
 	tcase_add_test(t, table_full);
 	tcase_add_test(t, identifiers_exhausted);
 	tcase_add_test(t, bounces);
 	tcase_add_test(t, closing_and_reused);
 	tcase_add_test(t, idle_is_asked_after);
+	tcase_add_test(t, moves_on_and_back);
+	tcase_add_test(t, draining_rejects);
 	tcase_add_test(t, forged_messages);
 	tcase_add_test(t, buffers_are_bounded);
 	suite_add_tcase(s, t);

@@ -135,7 +135,7 @@ static void roles_make(struct bench *b, enum place p)
 		ck_assert_int_eq(node_classifier_enable(n, 0x00010001, 1U << 20), 0);
 		return;
 	}
-	ck_assert_int_eq(node_backend_enable(n), 0);
+	ck_assert_int_eq(node_backend_enable(n, 1U << 25, 1U << 20), 0);
 	ck_assert_int_eq(node_classifier_enable(n, 1U << 24, 1U << 20), E_STATE);
 	ck_assert_int_eq(node_app_listen(n, APP_TYPE_HTTP, vip, 80), 0);
 }
