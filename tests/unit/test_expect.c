@@ -88,7 +88,7 @@ static const struct {
 	{"requests.completed", E_FORMAT, 18, "== != < <= > >="},
 	{"requests.completed = 3", E_FORMAT, 19, "== != < <= > >="},
 	{"requests.completed ==", E_FORMAT, 21, "a number or a metric"},
-	{"requests.completed == -3", E_FORMAT, 22, "not a number"},
+	{"requests.completed == -3", E_FORMAT, 22, "below zero"},
 	{"requests.completed == 3 4", E_INVAL, 22, "no such unit"},
 	{"requests.completed == requests.started now", E_FORMAT, 22, "a number or a metric"},
 	{"requests.complete == 3", E_NOENT, 0, "did you mean requests.completed?"},

@@ -309,7 +309,10 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(server->routes_count, 3);
 	ck_assert_uint_eq(server->routes[1].prefix_len, 0);
 	expect_address(&server->routes[1].next_hop, "198.51.100.4");
-	ck_assert_uint_eq(server->apps_count, 5);
+	ck_assert_uint_eq(server->apps_count, 6);
+	ck_assert_int_eq(server->apps[5].kind, APP_PROXY);
+	ck_assert_uint_eq(server->apps[5].targets_count, 2);
+	ck_assert_uint_eq(server->apps[5].targets[1].port, 443);
 	ck_assert_uint_eq(s->services[1].protocol, PROTOCOL_NONE);
 	ck_assert_uint_eq(s->services[2].protocol, PROTOCOL_TLS);
 	ck_assert_str_eq(s->services[2].rules[0].server_name, "*.example");
