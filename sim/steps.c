@@ -43,14 +43,12 @@ bool steps_connection_has_flow(const struct steps_connection *c, uint32_t flow)
 	return false;
 }
 
-struct step *steps_add(struct steps_connection *c, const struct step *step)
+void steps_add(struct steps_connection *c, const struct step *step)
 {
-	if (c->count == STEPS_MAX) {
+	if (c->count == STEPS_MAX)
 		c->omitted++;
-		return NULL;
-	}
-	c->list[c->count] = *step;
-	return &c->list[c->count++];
+	else
+		c->list[c->count++] = *step;
 }
 
 /* Forgets all that are followed but those with an index below `kept`. */

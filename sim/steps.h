@@ -100,8 +100,8 @@ struct steps_frame {
 };
 void steps_frame(struct steps *s, const struct steps_frame *f, nstime now);
 
-/* steps_packet.c: what a frame is to the connections followed; shared by the two files. */
+/* For sim/steps_packet.c, which sees what a frame is to the connections followed. */
 bool steps_connection_has_flow(const struct steps_connection *c, uint32_t flow);
-struct step *steps_add(struct steps_connection *c, const struct step *step);
+void steps_add(struct steps_connection *c, const struct step *step);
 
 #endif
