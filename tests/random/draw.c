@@ -19,6 +19,7 @@ struct world {
 	bool one_device, direct, server, raw, secure, health;
 	bool v4, v6;                      /* the families of all networks: one or both */
 	bool cluster_went, internet_went; /* a link of that network goes down */
+	bool corrupts;                    /* an attachment does */
 };
 
 static unsigned below(struct world *w, unsigned n)
@@ -95,9 +96,10 @@ static void draw_impairments(struct world *w, bool courier)
 		draw_loss(w);
 		models = true;
 	}
-	if (chance(w, 20)) {
+	/* One attachment in all: of two flipped bits in one packet TCP's checksum sees only some. */
+	if (chance(w, 20) && !w->corrupts) {
 		printf(", corrupt: %u %%", 1 + below(w, 8));
-		models = true;
+		w->corrupts = models = true;
 	}
 	if (chance(w, 20)) {
 		printf(", duplicate: %u %%", 1 + below(w, 10));

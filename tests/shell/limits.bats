@@ -122,3 +122,9 @@ holds() {
 	fill 'backend[1..2]' buffer '10 kB'
 	holds '.driver.dropped_by.buffer_full > 0 and .requests.completed == 50'
 }
+
+@test "moves: a backend that drains hands so many connections on at a time" {
+	SCENARIO=scenarios/drain.yaml
+	fill 'backend[1..3]' moves 1
+	holds '.drain.waited > 0 and .drain.moved > 0 and .requests.failed == 0'
+}
