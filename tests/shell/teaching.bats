@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-3-Clause
-# The tutorial and the labs: every file runs, the documents show what is printed, labs fail as they are with a hint and pass
+# The tutorial and the labs: every file runs, these documents and others show what is printed, labs fail as they are with a hint and pass
 # with what doc/labs.md says.
 
 load ../lib/shell.bash
@@ -25,10 +25,11 @@ load ../lib/shell.bash
 	[ -n "$file" ]
 }
 
-@test "tutorial and labs show what is printed" {
+@test "README, tutorial, labs and sweeps show what is printed" {
 	local doc
 	cd "$srcdir"
-	for doc in doc/tutorial.md doc/labs.md; do
+	sanitized && skip "these runs are other tests' too, and long under sanitizers"
+	for doc in README.md doc/tutorial.md doc/labs.md doc/sweeps.md; do
 		BATON="$BATON" tests/lib/doc-outputs "$doc" | diff "$doc" - || { echo "$doc is out of date: tests/lib/doc-outputs $doc"; return 1; }
 	done
 }
