@@ -17,8 +17,6 @@
 #define MARK_DEFAULT           (60 * NSTIME_S)
 #define REST_DEFAULT           (60 * NSTIME_S)
 
-#define BURST_LEAD 10U /* packets between two steps of a burst */
-
 static void config_defaults(struct forwarder_config *c)
 {
 	c->entries = c->entries ? c->entries : ENTRIES_DEFAULT;
@@ -330,24 +328,21 @@ static void look(struct forwarder *f, struct seen_packet *s, struct buf *b)
 	table_prefetch_index(&f->table, s->hash);
 }
 
-/* Three steps for each packet: its line of the index is asked for, some packets later the entry's, and some later again
- * it is decided, with all at hand by then. Only the last step looks at what counts, in order: a burst is as its packets
- * one by one. */
+/* Three passes: the index's lines are asked for, then the entries', then one packet after another is decided, by then
+ * with all at hand. Only the last looks at what counts, in order: a burst is as its packets one by one. */
 void forwarder_packets(struct forwarder *f, struct buf *const *packets, unsigned count, nstime now,
 		       struct forwarder_decision *decisions)
 {
 	struct seen_packet seen[FORWARDER_BURST_MAX];
-	unsigned lead = count < BURST_LEAD ? count : BURST_LEAD;
 
 	assert(count <= FORWARDER_BURST_MAX);
-	for (unsigned i = 0; i < count + 2 * lead; i++) {
-		if (i < count)
-			look(f, &seen[i], packets[i]);
-		if (i >= lead && i < count + lead && count > 1 && seen[i - lead].kind == PACKET_TCP)
-			table_prefetch_entry(&f->table, seen[i - lead].hash);
-		if (i >= 2 * lead)
-			decide(f, &seen[i - 2 * lead], packets[i - 2 * lead], now, &decisions[i - 2 * lead]);
-	}
+	for (unsigned i = 0; i < count; i++)
+		look(f, &seen[i], packets[i]);
+	for (unsigned i = 0; i < count && count > 1; i++)
+		if (seen[i].kind == PACKET_TCP)
+			table_prefetch_entry(&f->table, seen[i].hash);
+	for (unsigned i = 0; i < count; i++)
+		decide(f, &seen[i], packets[i], now, &decisions[i]);
 }
 
 struct outbox *forwarder_outbox(struct forwarder *f)
