@@ -212,7 +212,7 @@ static bool address_usable(const struct addr *a)
 	static const uint8_t zero[10];
 
 	if (a->family == 4)
-		return true;
+		return a->bytes[0] != 0 && a->bytes[0] != 127 && a->bytes[0] < 224;
 	return a->bytes[0] != 0xff && !(a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80) &&
 	       memcmp(a->bytes, zero, sizeof(zero)) != 0;
 }
