@@ -293,8 +293,10 @@ bool parse_node_list(struct parse *p, const struct doc *d, unsigned role, const 
 	if (d->kind == DOC_LIST) {
 		for (size_t i = 0; i < d->count; i++)
 			list_entry(p, d->items[i], &l);
-		if (!d->count)
-			MISTAKE(p, d, "'%s' is empty", d->key ? d->key : "the list");
+		if (!d->count && d->key)
+			MISTAKE(p, d, "'%s' is empty", d->key);
+		else if (!d->count)
+			MISTAKE(p, d, "the list is empty");
 	} else if (d->kind == DOC_MAP) {
 		MISTAKE(p, d, "a node's name or a list of names is expected here");
 	} else {
