@@ -161,6 +161,20 @@ static void parse_rule(struct parse *p, struct doc *d, struct scenario_service *
 	service->rules[service->rules_count++] = r;
 }
 
+/* Behind a rule that matches all no other is reached. */
+static void check_order(struct parse *p, const struct doc *rules)
+{
+	for (size_t i = 0; i + 1 < rules->count; i++) {
+		const struct doc *rule = rules->items[i];
+		if (rule->kind != DOC_MAP || has_condition(rule, http_conditions) ||
+		    has_condition(rule, tls_conditions))
+			continue;
+		MISTAKE(p, rules->items[i + 1], "this rule is never applied: the one in line %u matches all",
+			doc_where(rule).line);
+		return;
+	}
+}
+
 static void parse_rules(struct parse *p, struct doc *d, struct scenario_service *service)
 {
 	struct doc *rules = doc_get(d, "rules");
@@ -179,6 +193,7 @@ static void parse_rules(struct parse *p, struct doc *d, struct scenario_service 
 		}
 		parse_rule(p, rules->items[i], service);
 	}
+	check_order(p, rules);
 }
 
 static void parse_service(struct parse *p, struct doc *d)
