@@ -151,7 +151,8 @@ static const struct way *node_way(const struct ways *w, const struct scenario_no
 	return best;
 }
 
-/* Routes beyond the node's own networks: one default when all leave by one exit. */
+/* Routes beyond the node's own networks: one default when all leave by one exit. What forwards has none: two such nodes
+ * would pass a packet to and fro whose destination is nowhere, as a flipped bit makes it, until its hops are used up. */
 static bool node_routes(struct parse *p, const struct ways *w, struct scenario_node *n)
 {
 	const struct scenario *s = p->s;
@@ -172,7 +173,7 @@ static bool node_routes(struct parse *p, const struct ways *w, struct scenario_n
 		one_exit &= r.attachment == n->routes[first].attachment &&
 			    addr_equal(&r.next_hop, &n->routes[first].next_hop);
 	}
-	if (n->routes_count > first && one_exit) {
+	if (n->routes_count > first && one_exit && !node_forwards(n)) {
 		n->routes[first].prefix = (struct addr){.family = w->family};
 		n->routes[first].prefix_len = 0;
 		n->routes_count = first + 1;

@@ -406,6 +406,9 @@ START_TEST(test_families)
 	expect_route(client, 2, "0.0.0.0", 0, "203.0.113.6");
 	expect_route(client, 3, "2001:db8:b::", 64, "2001:db8:a::5");
 	expect_route(client, 4, "2001:db8:2::", 126, "2001:db8:a::6");
+	/* What forwards has no default: it would pass what is for nobody to a neighbour, and that one back. */
+	ck_assert_uint_eq(forwarder->routes_count, 5);
+	expect_route(forwarder, 4, "2001:db8:b::", 64, "2001:db8:a::5");
 	/* The file's: a default of both families, and the others of one. */
 	ck_assert_uint_eq(older->routes_count, 6);
 	expect_route(older, 2, "0.0.0.0", 0, "203.0.113.5");
