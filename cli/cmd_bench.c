@@ -95,8 +95,10 @@ static void report_json(json_t *all, const char *name, const struct bench_report
 		json_t *o = json_pack("{s:s, s:s, s:f, s:s, s:s, s:s}", "name", name, "metric", v->metric, "value",
 				      v->value, "unit", v->unit, "machine", machine, "commit", BATON_COMMIT);
 
-		if (v->size != BENCH_NO_SIZE)
+		if (v->size != BENCH_NO_SIZE) {
 			json_object_set_new(o, "size", json_integer(v->size));
+			json_object_set_new(o, "size_unit", json_string(v->size_unit));
+		}
 		if (v->cipher)
 			json_object_set_new(o, "cipher", json_string(v->cipher));
 		if (v->part)
@@ -134,6 +136,8 @@ static int bench_all(const char *only, bool json)
 	int status = STATUS_GOOD;
 
 	machine_name(machine, sizeof(machine));
+	if (!json)
+		printf("%s, commit %s\n", machine, BATON_COMMIT);
 	for (const struct bench *b = bench_list; b->name; b++) {
 		if (only && strcmp(b->name, only))
 			continue;

@@ -42,6 +42,17 @@ expect() {
 	expect 2 "did you mean 'handoff'?" bench handof
 }
 
+@test "a benchmark says what was measured, in which unit, on which machine, and of which commit" {
+	run "$BATON" bench nodes
+	[ "$status" -eq 0 ]
+	[[ ${lines[0]} == "$(uname -m) Linux "*", commit "* ]]
+	[ "${lines[1]}" = nodes ]
+	grep -Eq '^  resident_kb_per_node +[0-9.]+ kB$' <<<"$output"
+	"$BATON" bench --json handoff > bench.json
+	jq -e 'length > 10 and all(.[]; .name == "handoff" and .unit == "us" and .size_unit == "B" and .size >= 0 and .value > 0 and
+		(.machine | length) > 0 and (.commit | length) > 0 and (.cipher and .part))' bench.json
+}
+
 @test "numbers are read strictly" {
 	local seed
 	for seed in 1x -1 +1 0x10 1e3 "" 18446744073709551616; do
