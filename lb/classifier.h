@@ -19,7 +19,6 @@
 #include <stdint.h>
 
 #define CLASSIFIER_CONNECTIONS_DEFAULT 65536U
-#define CLASSIFIER_CONNECTIONS_MAX     (1U << 24)
 #define CLASSIFIER_READ_LIMIT_DEFAULT  (30 * NSTIME_S)
 #define CLASSIFIER_EXCLUDED_MAX        16U /* refused hand-offs of one connection; then it is answered 503 */
 
