@@ -216,6 +216,8 @@ static void expectation_row(struct page *p, const struct run_expectation *e)
 		markup_text(m, proofs[i].text);
 		markup_close(m);
 	}
+	if (!e->held && e->source->hint)
+		markup_element(m, "p", NULL, e->source->hint);
 	markup_text(m, "");
 	markup_close(m);
 	markup_close(m);

@@ -56,6 +56,15 @@ sound() {
 	[ "$(grep -c '✓ holds' page/report.html)" -eq "$(grep -c '^  - ' <(sed -n '/^expect:/,$p' "$dies"))" ]
 }
 
+@test "an expectation that fails shows its hint, and one that holds does not" {
+	run "$BATON" run --quiet --report --out hint --set 'expect=[ { that: requests.failed == 77, hint: it <never> fails },
+		{ that: requests.failed == 0, hint: of no use } ]' "$srcdir/scenarios/first.yaml"
+	[ "$status" -eq 1 ]
+	grep -q '<p>it &lt;never&gt; fails</p>' hint/report.html
+	! grep -q 'of no use' hint/report.html
+	sound hint/report.html
+}
+
 @test "the ladder shows a hand-off's steps" {
 	local step
 	for step in 'SYN seq 0' 'migrate connection' 'compile TCP layer' PREPARE 'blob 1 of 1' 'infuse IP layer' READY COMMITTED \
