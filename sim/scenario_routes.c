@@ -152,7 +152,7 @@ static const struct way *node_way(const struct ways *w, const struct scenario_no
 }
 
 /* Routes beyond the node's own networks: one default when all leave by one exit. What forwards has none: two such nodes
- * would pass a packet to and fro whose destination is nowhere, as a flipped bit makes it, until its hops are used up. */
+ * would pass a packet for nowhere, as a flipped bit makes it, to and fro until its hops are used up. */
 static bool node_routes(struct parse *p, const struct ways *w, struct scenario_node *n)
 {
 	const struct scenario *s = p->s;
