@@ -243,7 +243,7 @@ static void raw_run(struct wire *w, struct raw_client *raw, uint16_t port, const
 {
 	struct sock *k;
 
-	*raw = (struct raw_client){.owner = {raw_ready}, .text = text, .len = len, .step = step};
+	*raw = (struct raw_client){.owner = {.ready = raw_ready}, .text = text, .len = len, .step = step};
 	k = sock_connect(w->stacks[0], host(2), port, &raw->owner, w->now);
 	ck_assert_ptr_nonnull(k);
 	sock_nodelay(k, true);

@@ -17,7 +17,7 @@ static struct drain_move *last; /* handed last */
 static unsigned offers;         /* made in each sweep */
 static unsigned next_user;
 
-static void said(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void said(const char *format, ...)
 {
 	size_t len = strlen(out);
 	va_list args;

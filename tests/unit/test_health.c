@@ -14,7 +14,7 @@ enum { CLASSIFIER = 2, BACKEND = 4, BACKENDS = 2 };
 static char out[4096];
 static nstime now;
 
-static void said(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void said(const char *format, ...)
 {
 	size_t len = strlen(out);
 	va_list args;
