@@ -59,6 +59,7 @@ struct buf *buf_alloc(uint32_t room)
 	b->capacity = capacity;
 	b->mark = 0;
 	b->mark2 = 0;
+	b->corrupted = 0;
 	outstanding++;
 	return b;
 }
@@ -71,6 +72,7 @@ struct buf *buf_clone(const struct buf *b)
 	copy->len = b->len;
 	copy->mark = b->mark;
 	copy->mark2 = b->mark2;
+	copy->corrupted = b->corrupted;
 	return copy;
 }
 

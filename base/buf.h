@@ -21,6 +21,7 @@ struct buf {
 	uint32_t capacity;               /* bytes of storage in all */
 	uint64_t mark;                   /* the owner's: the engine stores a frame's due time or order here */
 	uint64_t mark2;                  /* the owner's */
+	uint32_t corrupted;              /* 1 + the bit of its IP packet that a link flipped last; 0: none did */
 	_Alignas(16) uint8_t opaque[64]; /* room for the header a stack wraps round the buffer (a pbuf_custom) */
 	_Alignas(16) uint8_t storage[];
 };
@@ -37,7 +38,7 @@ struct buf_queue {
  * machine). */
 struct buf *buf_alloc(uint32_t room);
 
-/* A copy with the same data bytes, marks and headroom of at least BUF_HEADROOM. */
+/* A copy with the same data bytes, marks, corruption and headroom of at least BUF_HEADROOM. */
 struct buf *buf_clone(const struct buf *b);
 
 /* Gives the buffer back. NULL is allowed. */

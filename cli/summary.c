@@ -247,8 +247,11 @@ void summary_print(const struct scenario *s, uint64_t seed, const struct run_res
 	putchar('\n');
 	if (out)
 		printf("%-*s%s/: result.json, trace.jsonl, perf.json", LABEL_WIDTH, "files", out);
-	if (out && s->captures_count)
-		printf(", %zu capture%s (.pcapng)", s->captures_count, s->captures_count == 1 ? "" : "s");
+	if (out && s->captures_count) {
+		size_t files = s->captures_merged ? 1 : s->captures_count;
+
+		printf(", %zu capture%s (.pcapng)", files, files == 1 ? "" : "s");
+	}
 	if (out)
 		printf("%s%s\n", also ? ", " : "", also ? also : "");
 	printf("%-*s%s\n", LABEL_WIDTH, "fingerprint", fingerprint && fingerprint->text ? fingerprint->text : "none");

@@ -95,7 +95,7 @@ static int pcapng_fail(struct pcapng *w)
 	return E_IO;
 }
 
-static int pcapng_flush(struct pcapng *w)
+int pcapng_flush(struct pcapng *w)
 {
 	uint32_t done = 0;
 

@@ -7,8 +7,9 @@
  * direction, opt_comment when there is one). Time 0 of the run is timestamp 0 (1970-01-01). No host, hardware or date
  * goes in: the same calls make the same bytes.
  *
- * Whole blocks are gathered in a buffer of PCAPNG_BUFFER_LEN and written together, so that what a crash leaves is a
- * valid file that ends with an earlier packet. The first failure to write (a full disk) is returned once, as E_IO;
+ * Whole blocks are gathered in a buffer of PCAPNG_BUFFER_LEN and written together, or by pcapng_flush, so that what a
+ * crash leaves is a valid file that ends with an earlier packet; a system that kills a process within a write can cut
+ * the last block. The first failure to write (a full disk) is returned once, as E_IO;
  * after it everything is dropped silently and pcapng_close says E_IO no more. Reading is libpcap's business. Callers:
  * sim/ and whoever else records frames. */
 #ifndef BATON_PCAP_PCAPNG_H
@@ -47,6 +48,9 @@ int pcapng_interface_add(struct pcapng *w, const char *name, const char *descrip
  * Precondition: id was returned by pcapng_interface_add. */
 int pcapng_packet(struct pcapng *w, int id, nstime t, const uint8_t *frame, uint32_t len,
 		  enum pcapng_direction direction, const char *comment);
+
+/* Writes out what is gathered. 0 or E_IO. */
+int pcapng_flush(struct pcapng *w);
 
 /* Writes out what is gathered, closes, and frees w. NULL is allowed. 0 or E_IO. */
 int pcapng_close(struct pcapng *w);

@@ -94,6 +94,8 @@ static void packet_drop(struct impair *i, struct buf *frame, enum impair_drop re
 	TRACE(i->config.trace, now, TRACE_PACKET_DROP, TF_TEXT("link", i->config.name),
 	      TF_TEXT("direction", direction_name(&i->config)), TF_TEXT("reason", impair_drop_name(reason)),
 	      TF_U64("bytes", frame->len));
+	if (__builtin_expect(i->observer.act != NULL, 0))
+		impair_tell_drop(i, frame, reason, now);
 	buf_free(frame);
 }
 
@@ -292,8 +294,14 @@ static inline bool draw(struct random_stream *r, uint32_t ppb, struct impair_cor
 
 static inline bool loss_draw(struct impair *i)
 {
-	if (i->set.chain.kind)
-		return impair_chain_lose(&i->set.chain, &i->chain_state, &i->stream_loss);
+	if (i->set.chain.kind) {
+		unsigned before = i->chain_state;
+		bool lost = impair_chain_lose(&i->set.chain, &i->chain_state, &i->stream_loss);
+
+		if (lost)
+			i->chain_met = i->set.chain.kind == IMPAIR_CHAIN_GEMODEL ? before : i->chain_state;
+		return lost;
+	}
 	return draw(&i->stream_loss, i->set.loss_ppb, &i->rho_loss, i->set.loss_rho_ppb);
 }
 
@@ -336,7 +344,7 @@ static uint32_t ip_packet_len(const struct buf *frame)
 }
 
 /* Flips a bit of the IP packet. False: there is none to flip, the frame is to be dropped. */
-static bool packet_corrupt(struct impair *i, struct buf *frame, struct random_stream *r)
+static bool packet_corrupt(struct impair *i, struct buf *frame, struct random_stream *r, nstime now)
 {
 	uint32_t len = ip_packet_len(frame);
 	uint64_t bit;
@@ -346,6 +354,9 @@ static bool packet_corrupt(struct impair *i, struct buf *frame, struct random_st
 		return false;
 	bit = random_below(r, (uint64_t)len * 8);
 	frame->data[ETHERNET_LEN + bit / 8] ^= (uint8_t)(1U << bit % 8);
+	frame->corrupted = (uint32_t)bit + 1;
+	if (__builtin_expect(i->observer.act != NULL, 0))
+		impair_tell_corrupt(i, frame, now);
 	return true;
 }
 
@@ -490,12 +501,12 @@ static bool queue_is_full(const struct impair *i, uint32_t len)
 static void packet_admit(struct impair *i, struct buf *frame, bool matches, struct impair_strike struck, nstime now)
 {
 	if (matches && draw(&i->stream_corrupt, i->set.corrupt_ppb, &i->rho_corrupt, i->set.corrupt_rho_ppb)) {
-		if (!packet_corrupt(i, frame, &i->stream_corrupt)) {
+		if (!packet_corrupt(i, frame, &i->stream_corrupt, now)) {
 			packet_drop(i, frame, IMPAIR_DROP_FCS, now);
 			return;
 		}
 	}
-	if (struck.kinds & 1U << IMPAIR_FAULT_CORRUPT && !packet_corrupt(i, frame, &i->stream_fault)) {
+	if (struck.kinds & 1U << IMPAIR_FAULT_CORRUPT && !packet_corrupt(i, frame, &i->stream_fault, now)) {
 		packet_drop(i, frame, IMPAIR_DROP_FCS, now);
 		return;
 	}
@@ -524,6 +535,8 @@ static void packet_enter(struct impair *i, struct buf *frame, bool matches, stru
 		struct buf *copy = buf_clone(frame);
 
 		i->counters.duplicated++;
+		if (__builtin_expect(i->observer.act != NULL, 0))
+			impair_tell_duplicate(i, frame, now);
 		packet_sent(i, copy);
 		if (lost || (matches && loss_draw(i)))
 			packet_drop(i, copy, IMPAIR_DROP_LOSS, now);

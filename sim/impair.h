@@ -214,6 +214,18 @@ int impair_faults_add(struct impair_faults *f, const struct impair_fault *fault,
 struct impair_strike impair_faults_strike(struct impair_faults *f, unsigned direction, const uint8_t *frame,
 					  uint32_t len);
 
+/* What a direction does to a packet. */
+enum impair_act { IMPAIR_ACT_DROP, IMPAIR_ACT_CORRUPT, IMPAIR_ACT_DUPLICATE };
+
+struct impair;
+
+/* Who is told, in words, before it is done: "dropped: loss gemodel bad state". The frame is to be looked at only. */
+struct impair_observer {
+	void (*act)(void *context, const struct impair *i, const struct buf *frame, enum impair_act act,
+		    const char *text, nstime now); /* NULL: nobody */
+	void *context;
+};
+
 struct impair_slot {
 	nstime due;
 	uint64_t order;
@@ -250,7 +262,9 @@ struct impair {
 	bool plain; /* no impairment and no queue: impair_pass will do */
 	bool holds; /* delay, jitter or rate: packets wait, and limit applies */
 	bool down;
+	struct impair_observer observer; /* set by the owner at any time */
 	unsigned chain_state;
+	unsigned chain_met;     /* the state in which the last packet that met the chain was lost */
 	uint32_t reorder_count; /* packets delayed since the last that was not, up to reorder_gap */
 	struct impair_correlation rho_loss, rho_corrupt, rho_duplicate, rho_reorder, rho_jitter;
 	nstime rate_free_at;               /* when the serialiser is free; with a bucket, the last departure */
@@ -304,6 +318,13 @@ static inline uint64_t impair_order(const struct impair *i)
 {
 	return i->ring[i->ring_head].order;
 }
+
+/* sim/impair_tell.c, for sim/impair.c: tells the observer. Preconditions: there is one; of the second, a bit was
+ * flipped.
+ */
+void impair_tell_drop(const struct impair *i, const struct buf *frame, enum impair_drop reason, nstime now);
+void impair_tell_corrupt(const struct impair *i, const struct buf *frame, nstime now);
+void impair_tell_duplicate(const struct impair *i, const struct buf *frame, nstime now);
 
 /* Books a frame as sent and dropped at once, for the caller's own reasons (IMPAIR_DROP_RUNT, _PARTITION), and frees it.
  */

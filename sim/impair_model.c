@@ -10,7 +10,7 @@
 #define TABLE_MOST (4 * TABLE_ONE) /* where Pareto ends */
 
 enum { GOOD = IMPAIR_CHAIN_START, BAD = 2 };
-enum { RECEIVED = IMPAIR_CHAIN_START, RECEIVED_IN_BURST, LOST_IN_BURST, LOST_ALONE };
+enum { RECEIVED = IMPAIR_CHAIN_START, RECEIVED_IN_BURST, LOST_IN_BURST, LOST_ALONE = IMPAIR_CHAIN_ALONE };
 
 bool impair_chain_valid(const struct impair_chain *c)
 {

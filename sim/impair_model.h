@@ -33,6 +33,7 @@ struct impair_chain {
 };
 
 #define IMPAIR_CHAIN_START 1U /* the good state, of both kinds */
+#define IMPAIR_CHAIN_ALONE 4U /* of the four: lost alone */
 
 bool impair_chain_valid(const struct impair_chain *c);
 

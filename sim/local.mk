@@ -3,6 +3,10 @@ libsim_a_SOURCES = \
 	sim/breakdown.c \
 	sim/breakdown.h \
 	sim/breakdown_path.c \
+	sim/capture.c \
+	sim/capture.h \
+	sim/capture_comment.c \
+	sim/capture_comment.h \
 	sim/count.c \
 	sim/count.h \
 	sim/csv.c \
@@ -31,6 +35,7 @@ libsim_a_SOURCES = \
 	sim/impair_match.c \
 	sim/impair_model.c \
 	sim/impair_model.h \
+	sim/impair_tell.c \
 	sim/invariants.c \
 	sim/invariants.h \
 	sim/metrics.c \

@@ -13,9 +13,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define SLICE_NS          (10 * NSTIME_MS) /* virtual time between sweeps of the invariants */
-#define SWEEP_CONNECTIONS 64U              /* looked at in each of them */
-#define SLICE_EVENTS      20000U           /* events in a slice at most: how long a signal may wait */
+#define SLICE_NS          (10 * NSTIME_MS)  /* virtual time between sweeps of the invariants */
+#define SWEEP_CONNECTIONS 64U               /* looked at in each of them */
+#define FLUSH_NS          (100 * NSTIME_MS) /* virtual time of captures that a killed run may lack */
+#define SLICE_EVENTS      20000U            /* events in a slice at most: how long a signal may wait */
 #define PATH_BYTES_MAX    4096U
 
 /* Makes a directory with its parents. 0 or E_IO. */
@@ -50,7 +51,7 @@ static int path_join(char out[PATH_BYTES_MAX], const char *directory, const char
 static void run_loop(struct world *w, const struct run_options *options, struct run_results *results)
 {
 	nstime stop = w->scenario->stop;
-	nstime sweep_at = 0;
+	nstime sweep_at = 0, flush_at = 0;
 	while (!w->done && !w->invariants.broken) {
 		nstime next = engine_next_at(&w->engine);
 		if (next > stop) {
@@ -61,6 +62,10 @@ static void run_loop(struct world *w, const struct run_options *options, struct 
 		if (w->engine.now >= sweep_at) {
 			world_sweep(w, SWEEP_CONNECTIONS);
 			sweep_at = w->engine.now + SLICE_NS;
+		}
+		if (w->engine.now >= flush_at) {
+			world_captures_flush(w);
+			flush_at = w->engine.now + FLUSH_NS;
 		}
 		if (events && options->progress &&
 		    !options->progress(options->context, w->engine.now, stop, w->engine.events)) {

@@ -229,6 +229,13 @@ struct scenario_capture {
 	size_t node, attachment;
 };
 
+/* What is captured there. */
+struct scenario_capture_point {
+	struct scenario_capture at;
+	uint32_t snap;             /* bytes kept of a packet; 0: all */
+	struct impair_match match; /* which packets */
+};
+
 /* What is sampled in virtual time. */
 struct scenario_series {
 	nstime interval; /* 0: nothing */
@@ -257,8 +264,9 @@ struct scenario {
 	size_t faults_count;
 	struct scenario_expect *expects;
 	size_t expects_count;
-	struct scenario_capture *captures;
+	struct scenario_capture_point *captures;
 	size_t captures_count;
+	bool captures_merged; /* into one file, all.pcapng, instead of one each */
 	struct scenario_series series;
 	char **filters; /* texts of pcap filters that only: and match: point to; owned */
 	size_t filters_count;

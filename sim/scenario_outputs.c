@@ -2,6 +2,7 @@
 /* capture: and expect:. */
 #include "sim/scenario_parse.h"
 
+#include "pcap/pcapng.h"
 #include "sim/breakdown.h"
 #include "sim/count.h"
 #include "sim/expect.h"
@@ -9,23 +10,40 @@
 
 #include <string.h>
 
-static bool capture_add(struct parse *p, size_t node, size_t attachment)
+/* What holds for the points of one item of the list. */
+struct capture_item {
+	const struct doc *at;
+	uint32_t snap;
+	struct impair_match match;
+};
+
+/* False: it is captured already. */
+static bool capture_add(struct parse *p, const struct capture_item *item, size_t node, size_t attachment)
 {
 	struct scenario *s = p->s;
 
-	for (size_t i = 0; i < s->captures_count; i++)
-		if (s->captures[i].node == node && s->captures[i].attachment == attachment)
+	for (size_t i = 0; i < s->captures_count && !s->captures_merged; i++)
+		if (s->captures[i].at.node == node && s->captures[i].at.attachment == attachment)
 			return false;
 	s->captures = scenario_grow(s->captures, s->captures_count, sizeof(*s->captures));
-	s->captures[s->captures_count++] = (struct scenario_capture){node, attachment};
+	s->captures[s->captures_count++] = (struct scenario_capture_point){{node, attachment}, item->snap, item->match};
 	return true;
 }
 
-static void capture_glob(struct parse *p, const struct doc *d)
+static bool captures_full(struct parse *p, const struct capture_item *item)
 {
+	if (p->s->captures_count < SCENARIO_CAPTURES_MAX)
+		return false;
+	MISTAKE(p, item->at, "more than %u captures", SCENARIO_CAPTURES_MAX);
+	return true;
+}
+
+static void capture_glob(struct parse *p, const struct capture_item *item)
+{
+	const struct doc *d = item->at;
 	const struct scenario *s = p->s;
 	char name[2 * SCENARIO_NAME_MAX + 2];
-	bool some = false;
+	bool some = false, added = false;
 
 	if (!parse_work(p, d, p->attachments_count))
 		return;
@@ -36,36 +54,92 @@ static void capture_glob(struct parse *p, const struct doc *d)
 			if (!scenario_glob(d->text, name))
 				continue;
 			some = true;
-			if (s->captures_count == SCENARIO_CAPTURES_MAX) {
-				MISTAKE(p, d, "more than %u captures", SCENARIO_CAPTURES_MAX);
+			if (captures_full(p, item))
 				return;
-			}
-			capture_add(p, i, j);
+			added |= capture_add(p, item, i, j);
 		}
 	if (!some)
 		MISTAKE(p, d, "no NODE.NETWORK matches '%s'", d->text);
+	else if (!added && (item->snap || item->match.kind || item->match.filter))
+		MISTAKE(p, d, "what matches '%s' is captured already", d->text);
+}
+
+/* All attachments, into one file. */
+static void capture_all(struct parse *p, const struct capture_item *item)
+{
+	struct scenario *s = p->s;
+
+	if (p->attachments_count > SCENARIO_INTERFACES_ALL) {
+		MISTAKE(p, item->at, "more than %u interfaces in one file", SCENARIO_INTERFACES_ALL);
+		return;
+	}
+	s->captures_merged = true;
+	for (size_t i = 0; i < s->nodes_count; i++)
+		for (size_t j = 0; j < s->nodes[i].attachments_count; j++)
+			capture_add(p, item, i, j);
+}
+
+/* A text, or { at: TEXT, snap: SIZE, filter: PACKETS }. */
+static bool capture_item(struct parse *p, struct doc *d, struct capture_item *item)
+{
+	static const char *const keys[] = {"at", "snap", "filter", NULL};
+	const struct doc *snap, *filter;
+	uint64_t bytes;
+	const char *text;
+
+	*item = (struct capture_item){.at = d};
+	if (d->kind != DOC_MAP)
+		return parse_text(p, d, &text);
+	if (!parse_map(p, d, "a capture", keys, NULL))
+		return false;
+	item->at = doc_get(d, "at");
+	snap = doc_get(d, "snap");
+	filter = doc_get(d, "filter");
+	if (!item->at) {
+		MISTAKE(p, d, "'at' is missing: NODE.NETWORK, a glob, or all");
+		return false;
+	}
+	if (snap && parse_size(p, snap, PCAPNG_SNAPLEN_MAX, &bytes)) {
+		if (bytes < SCENARIO_SNAP_MIN)
+			MISTAKE(p, snap, "less than an Ethernet header, %u bytes", SCENARIO_SNAP_MIN);
+		item->snap = (uint32_t)bytes;
+	}
+	if (filter)
+		parse_match(p, filter, &item->match);
+	return parse_text(p, item->at, &text);
+}
+
+static void capture_parse(struct parse *p, const struct capture_item *item)
+{
+	size_t node, attachment;
+
+	if (strchr(item->at->text, '*')) {
+		capture_glob(p, item);
+	} else if (parse_attachment_ref(p, item->at, &node, &attachment)) {
+		if (!captures_full(p, item) && !capture_add(p, item, node, attachment))
+			MISTAKE(p, item->at, "'%s' is captured already", item->at->text);
+	}
 }
 
 void parse_captures(struct parse *p)
 {
 	struct doc *d = doc_get(p->root, "capture");
+	struct capture_item item;
 
-	if (!d || !parse_list(p, d, "capture"))
+	if (!d || doc_is_empty(d))
 		return;
-	for (size_t i = 0; i < d->count; i++) {
-		size_t node, attachment;
-
-		if (d->items[i]->kind == DOC_SCALAR && strchr(d->items[i]->text, '*')) {
-			capture_glob(p, d->items[i]);
-		} else if (parse_attachment_ref(p, d->items[i], &node, &attachment)) {
-			if (p->s->captures_count == SCENARIO_CAPTURES_MAX) {
-				MISTAKE(p, d->items[i], "more than %u captures", SCENARIO_CAPTURES_MAX);
-				return;
-			}
-			if (!capture_add(p, node, attachment))
-				MISTAKE(p, d->items[i], "'%s' is captured already", d->items[i]->text);
-		}
+	if (d->kind == DOC_SCALAR || d->kind == DOC_MAP) {
+		if (!capture_item(p, d, &item))
+			return;
+		if (!strcmp(item.at->text, "all"))
+			capture_all(p, &item);
+		else
+			MISTAKE(p, item.at, "capture is a list of NODE.NETWORK, or 'all' for one file of everything");
+		return;
 	}
+	for (size_t i = 0; i < d->count && p->s->captures_count <= SCENARIO_CAPTURES_MAX; i++)
+		if (capture_item(p, d->items[i], &item))
+			capture_parse(p, &item);
 }
 
 /* One expectation, a text or { that: TEXT, hint: TEXT }. */

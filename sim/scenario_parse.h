@@ -20,6 +20,8 @@
 #define SCENARIO_TRAFFIC_MAX     4096U
 #define SCENARIO_FAULTS_MAX      4096U
 #define SCENARIO_CAPTURES_MAX    512U       /* each is an open file */
+#define SCENARIO_INTERFACES_ALL  65536U     /* in the one file of all captures */
+#define SCENARIO_SNAP_MIN        14U        /* bytes kept of a captured packet */
 #define SCENARIO_ATTACHMENTS_MAX 262144U    /* of all nodes */
 #define SCENARIO_INTERFACES_MAX  64U        /* of one node */
 #define SCENARIO_ROUTES_MAX      (1U << 20) /* of all nodes */

@@ -2,7 +2,7 @@
 #include "sim/segment.h"
 
 #include "base/log.h"
-#include "pcap/pcapng.h"
+#include "sim/capture.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -79,24 +79,44 @@ static void macs_fit(struct segment *s, unsigned count)
 	free(old);
 }
 
-static void tap_write(struct attachment *a, const struct buf *frame, enum pcapng_direction direction, nstime now)
+static void tap_begin(struct attachment *a, const struct buf *frame, enum pcapng_direction direction, nstime now)
 {
 	struct tap *tap = &a->tap;
-	int err;
 
 	if (tap->watch)
 		tap->watch(tap->context, a, frame, direction == PCAPNG_IN, now);
-	if (!tap->writer)
-		return;
-	err = pcapng_packet(tap->writer, tap->interface, now, frame->data, frame->len, direction, NULL);
-	if (err && !tap->error)
-		tap->error = err;
+	if (tap->point)
+		capture_begin(tap->point, frame, direction, now);
+}
+
+/* What became of the frame is known. */
+static inline void tap_end(struct attachment *a)
+{
+	if (a->tap.point)
+		capture_end(a->tap.point);
+}
+
+static void tap_act(void *context, const struct impair *i, const struct buf *frame, enum impair_act act,
+		    const char *text, nstime now)
+{
+	struct attachment *a = context;
+	bool out = i->config.direction == IMPAIR_DIRECTION_OUT;
+
+	if (frame->len >= SEGMENT_FRAME_MIN)
+		capture_act(a->tap.point, frame, out ? PCAPNG_OUT : PCAPNG_IN, act, text, now);
+}
+
+void segment_capture(struct attachment *a, struct capture_point *point)
+{
+	a->tap.point = point;
+	a->out.observer = a->in.observer = (struct impair_observer){.act = tap_act, .context = a};
 }
 
 static void frame_deliver(struct attachment *a, struct buf *frame, nstime now)
 {
-	tap_write(a, frame, PCAPNG_IN, now);
+	tap_begin(a, frame, PCAPNG_IN, now);
 	a->deliver(a->node, a->port, frame, now);
+	tap_end(a);
 }
 
 /* Sets a direction's timer for its head, unless it stands there already. */
@@ -255,8 +275,9 @@ void segment_send(struct attachment *a, struct buf *frame, nstime now)
 		impair_refuse(&a->out, frame, IMPAIR_DROP_RUNT, now);
 		return;
 	}
-	tap_write(a, frame, PCAPNG_OUT, now);
+	tap_begin(a, frame, PCAPNG_OUT, now);
 	impair_input(&a->out, frame, now);
+	tap_end(a);
 	timer_follow(a->segment->config.engine, &a->timer_out, &a->out);
 }
 

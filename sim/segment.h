@@ -23,19 +23,17 @@
 #define SEGMENT_FRAME_MAX 65549U /* bytes */
 
 struct attachment;
-struct pcapng;
+struct capture_point;
 struct segment;
 
 /* Takes ownership of the frame. May call segment_send and change timers, but not end the segment. */
 typedef void (*segment_deliver)(void *node, unsigned port, struct buf *frame, nstime now);
 
-/* Where an attachment's frames are captured: as sent by the node (before the impairments of direction out) and as
- * delivered to it. A NULL writer captures nothing. */
+/* Who sees an attachment's frames: as sent by the node (before the impairments of direction out) and as delivered to
+ * it. */
 struct tap {
-	struct pcapng *writer; /* borrowed; a file may take the packets of several taps */
-	int interface;         /* of the writer: what pcapng_interface_add returned */
-	int error;             /* the first enum err of the writer; 0: none */
-	/* Who else sees the same frames, `in` those delivered; NULL: nobody. */
+	struct capture_point *point; /* NULL: no capture; set by segment_capture */
+	/* `in`: those delivered; NULL: nobody. */
 	void (*watch)(void *context, const struct attachment *a, const struct buf *frame, bool in, nstime now);
 	void *context;
 };
@@ -47,7 +45,7 @@ struct attachment {
 	void *node;
 	unsigned port; /* the node's interface */
 	segment_deliver deliver;
-	struct tap tap; /* set by the world at any time */
+	struct tap tap; /* `watch` is set by the world at any time */
 	struct impair out, in;
 	struct impair_faults faults;
 	struct timer timer_out, timer_in;
@@ -87,6 +85,9 @@ void segment_fini(struct segment *s); /* frees attachments and every frame on it
  * random streams, so it is what keeps draws independent of everything else. Lives as long as the segment. */
 struct attachment *segment_attach(struct segment *s, const char *name, void *node, unsigned port,
 				  segment_deliver deliver);
+
+/* Captures the attachment's frames from now on, with what its links do to them; `point` is borrowed. */
+void segment_capture(struct attachment *a, struct capture_point *point);
 
 /* The node sends a frame. Takes ownership. */
 void segment_send(struct attachment *a, struct buf *frame, nstime now);

@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pages.h"
-#include "pcap/pcapng.h"
+#include "sim/capture.h"
 #include "sim/world_build.h"
 #include "stack/stack.h"
 
@@ -26,6 +26,8 @@ static void world_emit(struct trace_sink *sink, nstime now, enum trace_event eve
 		if (rule != SIZE_MAX)
 			w->rules.chosen[rule]++;
 	}
+	if (w->captures)
+		captures_event(w->captures, wn->device - 1U, event, fields, count);
 	if (w->flows)
 		world_watch(wn, now, event, fields, count);
 	wn->file.emit(&wn->file, now, event, fields, count);

@@ -22,7 +22,7 @@
 #include "sim/traffic.h"
 
 struct world;
-struct pcapng;
+struct captures;
 
 /* One node of the scenario; the node itself is NULL while it is crashed. */
 struct world_node {
@@ -75,8 +75,8 @@ struct world {
 	struct world_node
 		*gathering; /* was given frames within the event that is firing, and may get more; NULL: none */
 	struct node_cluster cluster;
-	struct trace_sink sink;   /* of the run itself */
-	struct pcapng **captures; /* as in the scenario; NULL where nothing is written */
+	struct trace_sink sink;    /* of the run itself */
+	struct captures *captures; /* NULL: nothing is captured */
 	struct traffic traffic;
 	struct invariants invariants;
 	struct timer fault_timer, end_timer;
@@ -110,6 +110,9 @@ uint64_t world_run(struct world *w, nstime until, uint64_t events_max);
 /* Looks at the invariants that hold between events: I4, and for I2 that the owner's stack has its connection, of at
  * most so many connections, going on where the last call ended. */
 void world_sweep(struct world *w, size_t connections_max);
+
+/* What was captured so far is in the files. */
+void world_captures_flush(struct world *w);
 
 /* Emits the closing trace events and fills the results, fingerprint excepted. */
 void world_collect(struct world *w, struct metrics *m);

@@ -2,7 +2,7 @@
 /* What a run writes while it goes, under its output directory: captures and the blobs that were sent. */
 #include "base/err.h"
 #include "base/log.h"
-#include "pcap/pcapng.h"
+#include "sim/capture.h"
 #include "sim/csv.h"
 #include "sim/world_build.h"
 
@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define PATH_BYTES_MAX 4096U
+#define PATH_BYTES_MAX  4096U
+#define DESCRIPTION_MAX 256U
 
 /* Keeps the first failure to write: the run goes on, its end says so. */
 static void write_failed(struct world *w)
@@ -21,42 +22,84 @@ static void write_failed(struct world *w)
 	w->write_failed = true;
 }
 
+/* "forwarder on cluster; tunnel addresses: 10.0.0.2": a dissector knows by these what is encapsulated. */
+static void describe(const struct world *w, const struct scenario_capture *at, char text[DESCRIPTION_MAX])
+{
+	const struct scenario_node *node = &w->scenario->nodes[at->node];
+	int len = snprintf(text, DESCRIPTION_MAX, "%s on %s", node->name,
+			   w->scenario->networks[node->attachments[at->attachment].network].name);
+
+	for (size_t t = 0; t < w->tunnels_count; t++) {
+		char address[ADDR_TEXT_MAX];
+
+		len += snprintf(text + len, DESCRIPTION_MAX - (size_t)len, "%s%s",
+				t ? " " : "; tunnel addresses: ", addr_text(&w->tunnels[t], address));
+	}
+}
+
+static struct capture_file *capture_open(struct world *w, const char *name, int *err)
+{
+	const struct scenario *s = w->scenario;
+	char path[PATH_BYTES_MAX], comment[PCAPNG_TEXT_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s.pcapng", w->options.out, name) >= (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		*err = E_IO;
+		return NULL;
+	}
+	snprintf(comment, sizeof(comment), "%.900s%sseed %llu", s->name ? s->name : "", s->name ? ", " : "",
+		 (unsigned long long)w->options.seed);
+	return captures_file_add(w->captures, path,
+				 &(struct pcapng_section){.application = "baton " BATON_VERSION, .comment = comment},
+				 err);
+}
+
 int world_captures_open(struct world *w)
 {
 	const struct scenario *s = w->scenario;
-	if (!w->options.out)
+	struct capture_file *file = NULL;
+	int err = 0;
+
+	if (!w->options.out || !s->captures_count)
 		return 0;
-	w->captures = calloc(s->captures_count + 1, sizeof(struct pcapng *));
-	if (!w->captures)
-		log_fatal("out of memory for %zu captures", s->captures_count);
+	w->captures = captures_new(s, w->tunnels, w->tunnels_count);
+	if (s->captures_merged && !(file = capture_open(w, "all", &err)))
+		return err;
 	for (size_t n = 0; n < s->captures_count; n++) {
-		struct attachment *a = w->nodes[s->captures[n].node].attachments[s->captures[n].attachment];
-		char path[PATH_BYTES_MAX], comment[256];
-		int r;
-		if (snprintf(path, sizeof(path), "%s/%s.pcapng", w->options.out, a->name) >= (int)sizeof(path)) {
-			errno = ENAMETOOLONG;
-			return E_IO;
-		}
-		snprintf(comment, sizeof(comment), "%s, seed %llu", s->name ? s->name : "",
-			 (unsigned long long)w->options.seed);
-		w->captures[n] = pcapng_open(
-			path, &(struct pcapng_section){.application = "baton " BATON_VERSION, .comment = comment}, &r);
-		if (!w->captures[n])
-			return r;
-		r = pcapng_interface_add(w->captures[n], a->name, NULL, PCAPNG_SNAPLEN_ALL);
-		if (r < 0)
-			return r;
-		a->tap = (struct tap){.writer = w->captures[n], .interface = r};
+		const struct scenario_capture_point *c = &s->captures[n];
+		struct attachment *a = w->nodes[c->at.node].attachments[c->at.attachment];
+		struct capture_point *point;
+		char description[DESCRIPTION_MAX];
+
+		if (!s->captures_merged && !(file = capture_open(w, a->name, &err)))
+			return err;
+		describe(w, &c->at, description);
+		point = captures_point_add(w->captures, file,
+					   &(const struct capture_point_config){
+						   .name = a->name,
+						   .description = description,
+						   .node = c->at.node,
+						   .snap = c->snap,
+						   .match = c->match,
+					   },
+					   &err);
+		if (!point)
+			return err;
+		segment_capture(a, point);
 	}
 	return 0;
 }
 
+void world_captures_flush(struct world *w)
+{
+	if (w->captures)
+		captures_flush(w->captures);
+}
+
 void world_captures_close(struct world *w)
 {
-	for (size_t n = 0; w->captures && n < w->scenario->captures_count; n++)
-		if (pcapng_close(w->captures[n]) < 0)
-			write_failed(w);
-	free(w->captures);
+	if (captures_free(w->captures) < 0)
+		write_failed(w);
 	w->captures = NULL;
 }
 

@@ -21,6 +21,7 @@ MAPPINGS = {
     "a match": ["match_conditions"],
     "the impairments of one direction": ["impairments"],
     "a network": ["network"],
+    "a capture": ["capture_point"],
     "an attachment": ["attachment"],
     "apps": ["apps"],
     "a proxy": ["proxy"],

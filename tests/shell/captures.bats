@@ -105,3 +105,73 @@ shark() {
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/servers")" -eq 96 ]
 	[ "$(cut -f3 "$BATS_TEST_TMPDIR/servers" | sort -u | wc -l)" -eq 3 ]
 }
+
+# Fields of the packets of a file: fields FILE FILTER FIELD...
+fields() {
+	local file=$1 filter=$2 field options=()
+	shift 2
+	for field; do options+=(-e "$field"); done
+	shark "$file" -Y "$filter" -T fields "${options[@]}"
+}
+
+@test "encapsulated packets, and no others, say their flow, backend and original addresses" {
+	fields forwarder.cluster 'ip.src == 10.0.0.2 && tcp' tcp.srcport tcp.dstport ip.dst frame.comment |
+		awk -F'\t' '{print $1 * 65536 + $2, $3, $4}' | sort -u >"$BATS_TEST_TMPDIR/seen"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/seen")" -eq 40 ]
+	jq -r 'select(.ev == "forwarder.encapsulate") | "\(.flow) encapsulated, flow \(.flow) -> backend\(.device - 10), \(.tuple)"' \
+		"$RUN/trace.jsonl" | sort -u >"$BATS_TEST_TMPDIR/traced"
+	diff <(cut -d' ' -f1,3- "$BATS_TEST_TMPDIR/seen" | sort) "$BATS_TEST_TMPDIR/traced"
+	[ -z "$(fields forwarder.cluster 'frame.comment contains "encapsulated" && ip.src != 10.0.0.2' frame.number)" ]
+}
+
+@test "capture: all is one file, in which each drop stands once and each bad checksum is explained" {
+	RUN=$BATS_TEST_TMPDIR/handoff
+	run_scenario "$srcdir/scenarios/handoff.yaml" --set 'traffic.0.requests=60' --set 'expect=[]' --set 'faults=[]' \
+		--set capture=all --set 'nodes.client*.on.internet.loss=gemodel 2% 20%'
+	[ "$(ls "$RUN"/*.pcapng)" = "$RUN/all.pcapng" ]
+	[ "$(fields all frame frame.interface_name | sort -u | wc -l)" -eq 15 ]
+	local dropped
+	dropped=$(jq .packets.dropped "$RUN/result.json")
+	[ "$dropped" -gt 50 ]
+	[ "$(fields all 'frame.comment contains "dropped: loss"' frame.number | wc -l)" -eq "$dropped" ]
+	[ "$(fields all 'frame.comment contains "dropped: loss gemodel bad state"' frame.interface_name | grep -c client)" -gt 20 ]
+	# as many as the books say were corrupted, each once at the attachment that it comes to or is dropped at
+	[ "$(fields all 'frame.comment contains "corrupted by link" && frame.interface_name contains "backend"' frame.number | wc -l)" -eq \
+		"$(jq .packets.corrupted "$RUN/result.json")" ]
+	[ -z "$(shark all -o tcp.desegment_tcp_streams:FALSE -Y '(_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0 || tcp.checksum.status == 0) && !(frame.comment contains "corrupted by link")')" ]
+	grep -aq 'hand-off under loss, seed 1' "$RUN/all.pcapng"
+	[ "$(fields all frame frame.interface_description | sort -u | sed -n 1p)" = 'backend1 on cluster; tunnel addresses: 10.0.0.2' ]
+}
+
+@test "a snap length and a filter hold for their capture point alone" {
+	RUN=$BATS_TEST_TMPDIR/handoff
+	run_scenario "$srcdir/scenarios/handoff.yaml" --set 'traffic.0.requests=10' --set 'expect=[]' --set 'faults=[]' \
+		--set 'capture=[{at: client1.internet, snap: 60 B, filter: data}, {at: forwarder.cluster, filter: courier}]'
+	[ "$(fields client1.internet frame frame.cap_len | sort -nu | tail -1)" -eq 60 ]
+	[ "$(fields client1.internet frame frame.len | sort -nu | tail -1)" -eq 1514 ]
+	[ "$(fields client1.internet frame frame.len | sort -nu | head -1)" -gt 54 ]
+	[ "$(fields forwarder.cluster frame frame.number | wc -l)" -gt 100 ]
+	[ -z "$(fields forwarder.cluster 'udp.port != 7433' frame.number)" ]
+}
+
+@test "packets that a backend buffers before infusion say so, as many as are counted" {
+	RUN=$BATS_TEST_TMPDIR/early-packets
+	run_scenario "$srcdir/scenarios/early-packets.yaml" --set 'capture=[backend.cluster]'
+	[ "$(fields backend.cluster 'frame.comment contains "buffered before infusion, flow"' frame.number | wc -l)" -eq \
+		"$(jq .driver.buffered "$RUN/result.json")" ]
+}
+
+@test "a run that is killed leaves captures that are readable to their end" {
+	RUN=$BATS_TEST_TMPDIR/killed
+	mkdir "$RUN"
+	"$BATON" run --quiet --out "$RUN" --set traffic.0.requests=200000 --set 'expect=[]' --set 'stop=2000 s' \
+		--set capture=all "$srcdir/scenarios/handoff.yaml" 3>&- &
+	local run=$! tries=0
+	until [ "$(stat -c %s "$RUN/all.pcapng" 2>/dev/null || echo 0)" -gt 1000000 ] || [ $((tries += 1)) -gt 500 ]; do sleep 0.02; done
+	kill -9 $run
+	wait $run || [ $? -eq 137 ]
+	# the system may cut the write that it kills: status 2; all before that is there
+	"$TSHARK" -n -r "$RUN/all.pcapng" -T fields -e frame.cap_len >"$BATS_TEST_TMPDIR/lengths" 2>"$BATS_TEST_TMPDIR/says" || [ $? -eq 2 ]
+	! grep -Ei 'damaged|corrupt' "$BATS_TEST_TMPDIR/says"
+	awk -v size="$(stat -c %s "$RUN/all.pcapng")" '{bytes += $1 + 160} END {exit !(NR > 1000 && bytes > size - 20000)}' "$BATS_TEST_TMPDIR/lengths"
+}

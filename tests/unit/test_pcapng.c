@@ -209,6 +209,8 @@ START_TEST(valid_before_close)
 	seen = packets_check(UINT32_MAX);
 	ck_assert_uint_gt(seen, PACKETS / 2);
 	ck_assert_uint_lt(seen, PACKETS);
+	ck_assert_int_eq(pcapng_flush(w), 0);
+	ck_assert_uint_eq(packets_check(UINT32_MAX), PACKETS);
 	ck_assert_int_eq(pcapng_close(w), 0);
 }
 END_TEST

@@ -207,7 +207,7 @@ START_TEST(test_values)
 	ck_assert_uint_eq(s->faults[0].kind, FAULT_LINK_DOWN);
 	ck_assert_uint_eq(s->faults[0].lasts, 2 * NSTIME_S);
 	ck_assert_uint_eq(s->captures_count, 2);
-	ck_assert_uint_eq(s->captures[1].attachment, 1);
+	ck_assert_uint_eq(s->captures[1].at.attachment, 1);
 	ck_assert_str_eq(s->expects[2].text, "client.resets == 0");
 	ck_assert_uint_eq(s->expects[2].line, 36);
 	ck_assert_uint_eq(s->expects[2].column, 5);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "sim/capture.h"
 #include "sim/segment.h"
 
 #include "base/cursor.h"
-#include "pcap/pcapng.h"
 #include "tests/lib/unit.h"
 
 #include <check.h>
@@ -526,38 +526,60 @@ START_TEST(equal_runs_have_equal_digests)
 }
 END_TEST
 
-/* The sender's tap sees what it sends, the receiver's what it gets. */
-START_TEST(taps_capture_both_ways)
+/* How often bytes stand in a file. */
+static size_t file_count(const char *path, const char *wanted, size_t n)
 {
+	static char bytes[65536];
+	FILE *f = fopen(path, "rb");
+	size_t len, found = 0;
+
+	ck_assert_ptr_nonnull(f);
+	len = fread(bytes, 1, sizeof bytes, f);
+	fclose(f);
+	for (size_t i = 0; i + n <= len; i++)
+		found += !memcmp(bytes + i, wanted, n);
+	return found;
+}
+
+/* The sender's capture has what it sends, the receiver's what it gets, and what a link drops is in the capture of the
+ * attachment that drops it: each once, with the words for it. */
+START_TEST(captures_have_both_ways)
+{
+	static const struct scenario scenario;
 	const struct pcapng_section about = {.application = "test"};
+	struct captures *captures = captures_new(&scenario, NULL, 0);
 	char path[] = "test_segment.XXXXXX";
 	int fd = mkstemp(path), err;
-	struct pcapng *w = pcapng_open(path, &about, &err);
-	FILE *f;
+	struct capture_file *file = captures_file_add(captures, path, &about, &err);
+	const struct impairments lossy = {.loss_ppb = 1000000000}, bad = {.corrupt_ppb = 1000000000};
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_ptr_nonnull(w);
+	ck_assert_ptr_nonnull(file);
 	for (unsigned i = 0; i < 2; i++) {
-		attached[i]->tap.writer = w;
-		attached[i]->tap.interface = pcapng_interface_add(w, attached[i]->name, NULL, PCAPNG_SNAPLEN_ALL);
+		struct capture_point_config config = {.name = attached[i]->name, .node = i};
+		struct capture_point *point = captures_point_add(captures, file, &config, &err);
+
+		ck_assert_ptr_nonnull(point);
+		segment_capture(attached[i], point);
 	}
-	set(0, IMPAIR_DIRECTION_OUT, &(struct impairments){.loss_ppb = 1000000000});
+	set(0, IMPAIR_DIRECTION_OUT, &lossy);
 	send(0, BROADCAST, 0x11223344);
 	run();
 	set(0, IMPAIR_DIRECTION_OUT, &(struct impairments){0});
+	set(1, IMPAIR_DIRECTION_IN, &lossy);
 	send(0, BROADCAST, 0x11223344);
 	run();
-	ck_assert_int_eq(pcapng_close(w), 0);
-	ck_assert_int_eq(attached[0]->tap.error, 0);
-	f = fopen(path, "rb");
-	ck_assert_ptr_nonnull(f);
-	uint8_t bytes[2048], number[4] = {0x11, 0x22, 0x33, 0x44};
-	size_t len = fread(bytes, 1, sizeof bytes, f), found = 0;
-
-	for (size_t i = 0; i + 4 <= len; i++)
-		found += !memcmp(bytes + i, number, 4);
-	ck_assert_uint_eq(found, 3); /* sent twice, received once */
-	fclose(f);
+	set(1, IMPAIR_DIRECTION_IN, &bad);
+	send(0, BROADCAST, 0x11223344);
+	run();
+	set(1, IMPAIR_DIRECTION_IN, &(struct impairments){0});
+	send(0, BROADCAST, 0x11223344);
+	run();
+	ck_assert_int_eq(captures_free(captures), 0);
+	ck_assert_uint_eq(file_count(path, "\x11\x22\x33\x44", 4), 7); /* once lost, three times sent and seen */
+	ck_assert_uint_eq(file_count(path, "dropped: loss", 13), 2);
+	ck_assert_uint_eq(file_count(path, "corrupted by link: bit ", 23), 1);
+	ck_assert_uint_eq(file_count(path, "dropped: ", 9), 2);
 	close(fd);
 	unlink(path);
 }
@@ -583,7 +605,7 @@ int main(void)
 	tcase_add_test(c, a_flood_of_addresses_is_bounded);
 	tcase_add_test(c, a_crowd_is_remembered);
 	tcase_add_test(c, ends_with_frames_on_their_way);
-	tcase_add_test(c, taps_capture_both_ways);
+	tcase_add_test(c, captures_have_both_ways);
 	tcase_add_test(c, anything_goes);
 	tcase_add_test(runs, equal_runs_have_equal_digests);
 	suite_add_tcase(suite, c);
