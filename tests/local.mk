@@ -15,6 +15,7 @@ UNIT_TESTS = \
 	tests/unit/test_blob \
 	tests/unit/test_blob_fields \
 	tests/unit/test_body \
+	tests/unit/test_capture \
 	tests/unit/test_census \
 	tests/unit/test_classifier \
 	tests/unit/test_courier \
@@ -110,7 +111,7 @@ AM_TESTS_ENVIRONMENT = \
 	srcdir='$(abs_srcdir)'; builddir='$(abs_builddir)'; \
 	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT BATON TSHARK MANDOC XMLLINT srcdir builddir;
 
-EXTRA_DIST += $(SHELL_TESTS) tests/golden tests/lib tests/scenarios \
+EXTRA_DIST += $(SHELL_TESTS) tests/captures tests/golden tests/lib tests/scenarios \
 	tests/unit/apps_wire.h \
 	tests/unit/blob_fields_bases.h tests/unit/blob_fields_probes.h \
 	tests/unit/forwarder_look.h \
