@@ -14,7 +14,9 @@ baton_SOURCES = \
 	cli/cli.h \
 	cli/cmd_bench.c \
 	cli/cmd_blob.c \
+	cli/cmd_canon.c \
 	cli/cmd_check.c \
+	cli/cmd_diff.c \
 	cli/cmd_run.c \
 	cli/cmd_sweep.c \
 	cli/main.c \

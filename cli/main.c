@@ -15,6 +15,8 @@ static const struct command commands[] = {
 	{"sweep", "FILE", "run a grid of varied values and seeds in parallel, and plot what comes of it", cmd_sweep},
 	{"check", "FILE...", "say every mistake in scenario files, without running them", cmd_check},
 	{"blob", "FILE", "decode a saved blob, saying what is wrong with a bad one", cmd_blob},
+	{"canon", "IN", "print a capture or a run's captures as text without what varies", cmd_canon},
+	{"diff", "A B", "show the first packet in which two captures, runs or texts differ", cmd_diff},
 	{"bench", "[NAME]", "measure how fast this machine simulates and hands off", cmd_bench},
 };
 
@@ -43,7 +45,8 @@ static void print_help(void)
 	     "  --version   the version\n"
 	     "\n"
 	     "exit status: 0 good, 1 an expectation failed, 2 the command line or a file is wrong,\n"
-	     "3 it broke while running. Manual pages: baton(1), baton-scenario(5), baton-trace(5).");
+	     "3 it broke while running. Manual pages: baton(1), baton-canon(5), baton-scenario(5),\n"
+	     "baton-trace(5).");
 }
 
 nstime cli_clock(void)

@@ -83,6 +83,7 @@ LDADD = $(BATON_LIBS) $(CHECK_LIBS) $(SYSTEM_LIBS)
 tests_unit_test_transparency_CPPFLAGS = $(AM_CPPFLAGS) $(LWIP_CPPFLAGS)
 
 SHELL_TESTS = \
+	tests/shell/canon.bats \
 	tests/shell/captures.bats \
 	tests/shell/command.bats \
 	tests/shell/docs.bats \
