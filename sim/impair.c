@@ -354,6 +354,8 @@ static bool packet_corrupt(struct impair *i, struct buf *frame, struct random_st
 		return false;
 	bit = random_below(r, (uint64_t)len * 8);
 	frame->data[ETHERNET_LEN + bit / 8] ^= (uint8_t)(1U << bit % 8);
+	if (frame->corrupted)
+		i->counters.corrupted_again++;
 	frame->corrupted = (uint32_t)bit + 1;
 	if (__builtin_expect(i->observer.act != NULL, 0))
 		impair_tell_corrupt(i, frame, now);

@@ -237,8 +237,11 @@ struct impair_counters {
 	uint64_t dropped[IMPAIR_DROP_COUNT];
 	uint64_t sent_bytes, delivered_bytes;
 	uint64_t corrupted, duplicated, reordered; /* what was done, for tests of the model and for result.json */
-	uint64_t held_max;                         /* packets held at a time, delayed or queued, at most */
-	nstime queue_max;                          /* the longest that one took to get through the rate */
+	/* Of the corrupted, packets of which a link had flipped a bit before: two flips may cancel in a checksum, and
+	 * the wrong bytes are then nobody's fault but the network's. */
+	uint64_t corrupted_again;
+	uint64_t held_max; /* packets held at a time, delayed or queued, at most */
+	nstime queue_max;  /* the longest that one took to get through the rate */
 };
 
 struct impair_config {

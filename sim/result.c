@@ -49,6 +49,7 @@ void result_declare(struct metrics *m)
 		"packets.dropped",
 		"packets.in_flight",
 		"packets.corrupted",
+		"packets.corrupted_again",
 		"packets.duplicated",
 		"packets.reordered",
 		"packets.queue_us.p50",

@@ -349,6 +349,7 @@ static void direction_count(const struct impair *i, struct impair_counters *sum,
 	sum->sent_bytes += c->sent_bytes;
 	sum->delivered_bytes += c->delivered_bytes;
 	sum->corrupted += c->corrupted;
+	sum->corrupted_again += c->corrupted_again;
 	sum->duplicated += c->duplicated;
 	sum->reordered += c->reordered;
 	*in_flight += impair_in_flight(i);
