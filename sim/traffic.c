@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USER_RETRY_NS                                                                                                  \
-	NSTIME_S /* a user whose request failed waits as long at least, so that no loop goes without time */
+/* What a user waits at least before the next request, and after one that failed: no loop goes without time, even where
+ * links take none. */
+#define USER_PAUSE_NS NSTIME_US
+#define USER_RETRY_NS NSTIME_S
 
 /* When the entry's request number n (from 0) comes, given that the one before came at `last`. */
 static nstime arrival_next(struct traffic_entry *e, uint64_t n, nstime last)
@@ -138,8 +140,9 @@ static void user_answered(struct traffic_user *u, bool failed, nstime now)
 {
 	struct traffic_entry *e = u->entry;
 	nstime think = distribution_draw(&e->spec->think, &e->thinks);
-	if (failed && think < USER_RETRY_NS)
-		think = USER_RETRY_NS;
+	nstime least = failed ? USER_RETRY_NS : USER_PAUSE_NS;
+	if (think < least)
+		think = least;
 	nstime next = nstime_add(now, think);
 	u->leaves = e->over || next >= e->until;
 	if (u->leaves && !u->group)

@@ -144,6 +144,32 @@ END
 	"$BATON" run --quiet "$srcdir/tests/scenarios/proxy.yaml"
 }
 
+@test "two flips in one packet may cancel in TCP's checksum: the network's fault, counted" {
+	cat > twice.yaml <<'END'
+baton: 1
+stop: 900 s
+networks: { a: { subnet: 10.0.0.0/24 } }
+nodes:
+  c: { role: client, on: { a: { corrupt: 20 % } } }
+  s: { role: host, on: { a: { corrupt: 20 % } }, apps: { sink: 9 } }
+traffic: [ { from: c, to: "s:9", app: bulk, bytes: 4 MB } ]
+expect: [ streams.corrupted > 0, packets.corrupted_again > 10 ]
+END
+	"$BATON" run --quiet twice.yaml
+}
+
+@test "users who neither think nor wait take time all the same" {
+	cat > still.yaml <<'END'
+baton: 1
+stop: 10 s
+networks: { a: { subnet: 10.0.0.0/24 } }
+nodes: { c: { role: client, on: { a: {} } }, s: { role: host, on: { a: {} }, apps: { http: 80 } } }
+traffic: [ { from: c, to: "s:80", users: 1, for: 20 ms, per_connection: 1000000000 } ]
+expect: [ requests.completed == 20000, requests.failed == 0 ]
+END
+	"$BATON" run --quiet still.yaml
+}
+
 @test "backends may be on the clients' network too" {
 	"$BATON" run --quiet --set services.web.return=direct --set 'nodes.backend.on={ internet: {}, cluster: {} }' \
 		--set 'faults=[]' --set traffic.0.requests=20 --set 'expect=[ requests.completed == 20 ]' "$srcdir/scenarios/handoff.yaml"
