@@ -336,7 +336,9 @@ static void print_cell(const struct sweep *w, const struct sweep_table *t, size_
 	fputs("  ", stdout);
 	for (size_t i = 0; i < w->plan.grid.varies_count; i++)
 		printf("%-10s ", sweep_grid_value(&w->plan.grid, cell, i));
-	if (s.count)
+	if (s.count == 1)
+		printf("%12s\n", sweep_number(mean, s.mean));
+	else if (s.count)
 		printf("%12s ± %-10s from %s to %s\n", sweep_number(mean, s.mean), sweep_number(half, s.high - s.mean),
 		       sweep_number(low, s.min), sweep_number(high, s.max));
 	else
@@ -355,7 +357,7 @@ static void print_summary(const struct sweep *w, const struct sweep_table *t, co
 	       cells == 1 ? "" : "s", seeds, seeds == 1 ? "" : "s", t->rows_count, t->rows_count == 1 ? "" : "s",
 	       w->ended, quantity_time(wall, cli_clock() - w->start));
 	for (size_t i = 0; i < count; i++) {
-		printf("%s, mean ± 95 %% confidence, by", t->metrics[metrics[i]]);
+		printf("%s%s, by", t->metrics[metrics[i]], seeds > 1 ? ", mean ± 95 % confidence" : "");
 		for (size_t k = 0; k < w->plan.grid.varies_count; k++)
 			printf("%s %s", k ? "," : "", w->plan.grid.varies[k].path);
 		putchar('\n');

@@ -110,6 +110,10 @@ int sweep_grid_vary(struct sweep_grid *g, const char *word, const char **why)
 		*why = "write --vary path=value,value...";
 		return E_FORMAT;
 	}
+	if (!strncmp(word, "seed=", 5)) {
+		*why = "seeds are varied by --seeds";
+		return E_FORMAT;
+	}
 	v.path = trimmed(word, (size_t)(equals - word));
 	int r = values_read(&v, equals + 1, why);
 	for (size_t i = 0; !r && i < g->varies_count; i++)

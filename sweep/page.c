@@ -154,13 +154,13 @@ static void line_add(struct lines *l, const struct sweep_table *t, size_t metric
 							      .y = s.mean / divisor,
 							      /* No number of a result is below 0. */
 							      .low = (s.low > 0 ? s.low : 0) / divisor,
-							      .high = s.high / divisor};
+							      .high = (s.count > 1 ? s.high : s.mean) / divisor};
 	}
 	others_text(t->grid, first, l->names[l->count]);
 	l->points[l->count] = points;
 	l->series[l->count] = (struct plot_series){.name = *l->names[l->count] ? l->names[l->count] : NULL,
 						   .kind = PLOT_LINE,
-						   .interval = true,
+						   .interval = t->grid->seeds_count > 1,
 						   .dots = true,
 						   .points = points,
 						   .count = count};
@@ -223,6 +223,8 @@ static void table_row(struct markup *m, const struct sweep_table *t, size_t cell
 		double divisor = metric_divisor(t->metrics[metrics[i]], title);
 		if (!s.count)
 			markup_element(m, "td", NULL, "none");
+		else if (s.count == 1)
+			markup_element(m, "td", NULL, sweep_number(mean, s.mean / divisor));
 		else
 			markup_element_format(m, "td", NULL, "%s ± %s", sweep_number(mean, s.mean / divisor),
 					      sweep_number(half, (s.high - s.mean) / divisor));

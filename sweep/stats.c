@@ -46,7 +46,7 @@ struct sweep_stats sweep_stats(double *values, size_t count)
 		squares += (values[i] - s.mean) * (values[i] - s.mean);
 	if (count > 1)
 		s.deviation = sqrt(squares / (double)(count - 1));
-	double half = sweep_student(count - 1) * s.deviation / sqrt((double)count);
+	double half = count > 1 ? sweep_student(count - 1) * s.deviation / sqrt((double)count) : NAN;
 	s.low = s.mean - half;
 	s.high = s.mean + half;
 	s.min = values[0];

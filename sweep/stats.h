@@ -11,7 +11,7 @@
 struct sweep_stats {
 	size_t count;
 	double mean, deviation; /* deviation: of the sample, n - 1; 0 for one value */
-	double low, high;       /* the 95 % confidence interval of the mean; the mean itself for one value */
+	double low, high;       /* the 95 % confidence interval of the mean; NaN for one value, which tells of none */
 	double min, median, max;
 };
 

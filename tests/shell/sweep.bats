@@ -159,6 +159,15 @@ column() {
 	diff -r a whole
 }
 
+@test "one seed tells of no confidence" {
+	few
+	run "$BATON" sweep --vary "$loss=0 %,30 %" --metric courier.frames --out a few.yaml
+	[ "$status" -eq 0 ]
+	[[ $output != *"±"* ]]
+	[[ $(tr -d '\r' < a/summary.csv) == *",courier.frames,1,"*",0,,,"* ]]
+	xmllint --noout a/sweep.html
+}
+
 @test "--keep keeps trace and captures of each run" {
 	few
 	"$BATON" sweep --quiet --keep --seeds 4 --out a few.yaml
