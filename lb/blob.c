@@ -33,35 +33,15 @@ _Static_assert(BLOB_LEN_MAX >= BLOB_HEADER_LEN + KNOWN_SECTIONS * BLOB_SECTION_L
 				       BLOB_SECTION_LEN + CONN_APP_MAX,
 	       "the longest state fits into the longest blob");
 
-/* The fields as a table, for the printer and for tests. */
-#define ROW(section_, type_, segment_, structure, member)                                                              \
-	{                                                                                                              \
-		.section = (section_), .type = BLOB_##type_, .per_segment = (segment_), .name = #member,               \
-		.offset = offsetof(structure, member),
-#define HANDOFF_ROW(type, member, unit_)                                                                               \
-	ROW(BLOB_HANDOFF, type, false, struct blob_mapping, member).unit = unit_                                       \
-	}                                                                                                              \
-	,
-#define SOCKET_ROW(type, member, unit_)                                                                                \
-	ROW(BLOB_SOCKET, type, false, struct conn_socket, member).unit = unit_                                         \
-	}                                                                                                              \
-	,
-#define TCP_ROW(type, member, unit_)                                                                                   \
-	ROW(BLOB_TCP, type, false, struct conn_tcp, member).unit = unit_                                               \
-	}                                                                                                              \
-	,
-#define IP_ROW(type, member, unit_)                                                                                    \
-	ROW(BLOB_IP, type, false, struct conn_ip, member).unit = unit_                                                 \
-	}                                                                                                              \
-	,
-#define QUEUE_ROW(type, member, unit_)                                                                                 \
-	ROW(BLOB_SEGMENTS, type, false, struct conn_state, member).unit = unit_                                        \
-	}                                                                                                              \
-	,
-#define SEGMENT_ROW(type, member, unit_)                                                                               \
-	ROW(BLOB_SEGMENTS, type, true, struct conn_segment, member).unit = unit_                                       \
-	}                                                                                                              \
-	,
+/* The fields as a table, for the printer. */
+#define ROW(section_, type_, segment_, member, unit_)                                                                  \
+	{.section = (section_), .type = BLOB_##type_, .per_segment = (segment_), .name = #member, .unit = (unit_)},
+#define HANDOFF_ROW(type, member, unit) ROW(BLOB_HANDOFF, type, false, member, unit)
+#define SOCKET_ROW(type, member, unit)  ROW(BLOB_SOCKET, type, false, member, unit)
+#define TCP_ROW(type, member, unit)     ROW(BLOB_TCP, type, false, member, unit)
+#define IP_ROW(type, member, unit)      ROW(BLOB_IP, type, false, member, unit)
+#define QUEUE_ROW(type, member, unit)   ROW(BLOB_SEGMENTS, type, false, member, unit)
+#define SEGMENT_ROW(type, member, unit) ROW(BLOB_SEGMENTS, type, true, member, unit)
 
 /* clang-format off */
 const struct blob_field blob_fields[] = {
@@ -74,36 +54,6 @@ const struct blob_field blob_fields[] = {
 };
 /* clang-format on */
 const size_t blob_field_count = sizeof(blob_fields) / sizeof(blob_fields[0]);
-
-void *blob_field_at(const struct blob_field *f, struct blob_mapping *m, struct conn_state *s, size_t segment)
-{
-	void *base = s;
-
-	switch (f->section) {
-	case BLOB_HANDOFF:
-		base = m;
-		break;
-	case BLOB_SOCKET:
-		base = &s->socket;
-		break;
-	case BLOB_TCP:
-		base = &s->tcp;
-		break;
-	case BLOB_IP:
-		base = &s->ip;
-		break;
-	case BLOB_SEGMENTS:
-		if (f->per_segment) {
-			assert(segment < conn_segment_count(s));
-			base = &s->segments[segment];
-		}
-		break;
-	case BLOB_DATA:
-	case BLOB_APP:
-		break;
-	}
-	return (uint8_t *)base + f->offset;
-}
 
 /* Writing: room was made for all of it, so nothing is checked byte by byte. */
 

@@ -160,15 +160,10 @@ struct blob_field {
 	enum blob_type type;
 	bool per_segment; /* of BLOB_SEGMENT_FIELDS */
 	const char *name, *unit;
-	size_t offset; /* of the member in the structure that holds it: see blob_field_at */
 };
 
 extern const struct blob_field blob_fields[];
 extern const size_t blob_field_count;
-
-/* Where a field's value stands, for the type says which C type: in the mapping, in the state's layers or (per_segment)
- * in segment number `segment`, which must exist. */
-void *blob_field_at(const struct blob_field *f, struct blob_mapping *m, struct conn_state *s, size_t segment);
 
 /* Encodes into `out`, which is cleared first. The state is one that conn_state_validate passes. 0, or E_INVAL for a
  * flow identifier with a zero half, or E_FULL when a bound of conn.h is passed. */

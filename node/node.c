@@ -134,12 +134,6 @@ bool node_gather(struct node *n, unsigned netif, struct buf *frame, nstime now)
 	return false;
 }
 
-void node_input(struct node *n, unsigned netif, struct buf *frame, nstime now)
-{
-	node_gather(n, netif, frame, now);
-	node_pump(n, now);
-}
-
 /* Gives ready sockets to their owners and tells of connections that ended. */
 static bool sockets_pump(struct node *n, nstime now)
 {

@@ -97,11 +97,9 @@ struct client *node_client(struct node *n);
 /* Starts the courier and the health of its roles; after all of them are set. */
 void node_start(struct node *n, nstime now);
 
-/* A frame arrived on an interface. Takes ownership. */
-void node_input(struct node *n, unsigned netif, struct buf *frame, nstime now);
-
-/* The same without the work that follows: node_pump is to be called. True: it may wait for other frames that arrive at
- * this time, since this one went to a forwarder, which looks several packets up at once. */
+/* A frame arrived on an interface. Takes ownership. The work that follows is node_pump's, to be called. True: that may
+ * wait for other frames that arrive at this time, since this one went to a forwarder, which looks several packets up at
+ * once. */
 bool node_gather(struct node *n, unsigned netif, struct buf *frame, nstime now);
 
 /* The next frame to send on *netif, or NULL. Gives ownership. */

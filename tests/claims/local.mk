@@ -2,7 +2,7 @@
 # The claims' tests: one program a claim, each linked with the observers in place of the calls that they note.
 CLAIMS_WRAP = \
 	-Wl,--wrap=tracefile_sink \
-	-Wl,--wrap=node_new -Wl,--wrap=node_input -Wl,--wrap=node_gather -Wl,--wrap=node_expire -Wl,--wrap=node_pump -Wl,--wrap=node_start \
+	-Wl,--wrap=node_new -Wl,--wrap=node_gather -Wl,--wrap=node_expire -Wl,--wrap=node_pump -Wl,--wrap=node_start \
 	-Wl,--wrap=forwarder_packets -Wl,--wrap=forwarder_message \
 	-Wl,--wrap=node_classifier_enable -Wl,--wrap=classifier_open -Wl,--wrap=classifier_data \
 	-Wl,--wrap=handoff_start -Wl,--wrap=blob_encode -Wl,--wrap=blob_decode \

@@ -180,16 +180,10 @@ OBSERVE(struct node *, node_new, const struct node_config *config, nstime now)
 	return n;
 }
 
-OBSERVE(void, node_input, struct node *n, unsigned netif, struct buf *frame, nstime now)
+OBSERVE(bool, node_gather, struct node *n, unsigned netif, struct buf *frame, nstime now)
 {
 	node_enter(n);
-	__real_node_input(n, netif, frame, now);
-}
-
-OBSERVE(void, node_gather, struct node *n, unsigned netif, struct buf *frame, nstime now)
-{
-	node_enter(n);
-	__real_node_gather(n, netif, frame, now);
+	return __real_node_gather(n, netif, frame, now);
 }
 
 OBSERVE(void, node_expire, struct node *n, nstime now)

@@ -7,11 +7,59 @@
 #include "tests/lib/unit.h"
 
 #include <check.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct random_stream rng;
+
+/* Where the values of blob_fields stand, in its order. */
+#define AT_HANDOFF(type, member, unit) offsetof(struct blob_mapping, member),
+#define AT_SOCKET(type, member, unit)  offsetof(struct conn_socket, member),
+#define AT_TCP(type, member, unit)     offsetof(struct conn_tcp, member),
+#define AT_IP(type, member, unit)      offsetof(struct conn_ip, member),
+#define AT_QUEUE(type, member, unit)   offsetof(struct conn_state, member),
+#define AT_SEGMENT(type, member, unit) offsetof(struct conn_segment, member),
+/* clang-format off */
+static const size_t field_offsets[] = {
+	BLOB_HANDOFF_FIELDS(AT_HANDOFF)
+	BLOB_SOCKET_FIELDS(AT_SOCKET)
+	BLOB_TCP_FIELDS(AT_TCP)
+	BLOB_IP_FIELDS(AT_IP)
+	BLOB_QUEUE_FIELDS(AT_QUEUE)
+	BLOB_SEGMENT_FIELDS(AT_SEGMENT)
+};
+/* clang-format on */
+
+/* Where a field's value stands: in the mapping, in the state's layers, or in a segment. */
+static void *field_at(const struct blob_field *f, struct blob_mapping *m, struct conn_state *s, size_t segment)
+{
+	void *base = s;
+
+	switch (f->section) {
+	case BLOB_HANDOFF:
+		base = m;
+		break;
+	case BLOB_SOCKET:
+		base = &s->socket;
+		break;
+	case BLOB_TCP:
+		base = &s->tcp;
+		break;
+	case BLOB_IP:
+		base = &s->ip;
+		break;
+	case BLOB_SEGMENTS:
+		if (f->per_segment)
+			base = &s->segments[segment];
+		break;
+	case BLOB_DATA:
+	case BLOB_APP:
+		break;
+	}
+	return (uint8_t *)base + field_offsets[f - blob_fields];
+}
 
 static uint64_t load_field(const struct blob_field *f, const void *p)
 {
@@ -93,9 +141,9 @@ static void random_state(struct blob_mapping *m, struct conn_state *s, bool v6)
 		const struct blob_field *f = &blob_fields[i];
 		if (f->per_segment && strcmp(f->name, "len") != 0)
 			for (size_t g = 0; g < count; g++)
-				random_field(f, blob_field_at(f, m, s, g));
+				random_field(f, field_at(f, m, s, g));
 		else if (!f->per_segment)
-			random_field(f, blob_field_at(f, m, s, 0));
+			random_field(f, field_at(f, m, s, 0));
 	}
 	s->socket.unread = unread;
 	m->flow |= 0x00010001;
@@ -112,7 +160,7 @@ static void assert_same(const struct blob_mapping *ma, struct conn_state *a, con
 		const struct blob_field *f = &blob_fields[i];
 		const size_t n = f->per_segment ? conn_segment_count(a) : 1;
 		for (size_t g = 0; g < n; g++)
-			if (load_field(f, blob_field_at(f, &m1, a, g)) != load_field(f, blob_field_at(f, &m2, b, g)))
+			if (load_field(f, field_at(f, &m1, a, g)) != load_field(f, field_at(f, &m2, b, g)))
 				ck_abort_msg("%s of section %d differs", f->name, (int)f->section);
 	}
 	for (size_t g = 0; g < conn_segment_count(a); g++)

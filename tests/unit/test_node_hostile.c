@@ -233,8 +233,10 @@ static void deliver(struct bench *b, enum network n, struct buf *frame)
 		struct mac mac = mac_of(p, n);
 
 		if (legs[p][n] >= 0 &&
-		    (frame->len < 6 || frame->data[0] & 1 || !memcmp(frame->data, mac.bytes, sizeof(mac.bytes))))
-			node_input(b->nodes[p], (unsigned)legs[p][n], buf_clone(frame), b->now);
+		    (frame->len < 6 || frame->data[0] & 1 || !memcmp(frame->data, mac.bytes, sizeof(mac.bytes)))) {
+			node_gather(b->nodes[p], (unsigned)legs[p][n], buf_clone(frame), b->now);
+			node_pump(b->nodes[p], b->now);
+		}
 	}
 	buf_free(frame);
 }
