@@ -16,3 +16,5 @@ libpcapng_a_SOURCES = \
 	pcap/pcapng.h \
 	pcap/reader.c \
 	pcap/reader.h
+wiresharkdir = $(pkgdatadir)/wireshark
+dist_wireshark_DATA = pcap/wireshark/baton.lua

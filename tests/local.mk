@@ -97,7 +97,8 @@ SHELL_TESTS = \
 	tests/shell/schema.bats \
 	tests/shell/sweep.bats \
 	tests/shell/teaching.bats \
-	tests/shell/transparency.bats
+	tests/shell/transparency.bats \
+	tests/shell/wireshark.bats
 
 TESTS = $(UNIT_TESTS) $(CLAIM_TESTS) $(SHELL_TESTS)
 TEST_EXTENSIONS = .bats

@@ -1,0 +1,224 @@
+-- SPDX-License-Identifier: BSD-3-Clause
+-- Wireshark and tshark, with Lua 5.2 or later: what Baton's packets are.
+--
+--   tshark -X lua_script:baton.lua -r forwarder.cluster.pcapng -Y baton.flow
+--
+-- Courier frames (UDP port 7433; lb/frame.h has the format): the header that is in the clear, and the sealed content as
+-- such. Encapsulated packets: TCP whose source is a tunnel address, or, when it is bounced, whose destination is one;
+-- the two port fields together are the flow identifier. Which the tunnel addresses are stands in the descriptions of a
+-- capture's interfaces; a connection's original addresses stand in comments, and are remembered by flow from the first
+-- packet that has them. Comments also become expert notes: what was dropped, corrupted, retransmitted, rejected.
+
+local COURIER_PORT = 7433
+local HEADER_LEN, TAG_LEN = 24, 16
+
+-- ---- courier frames ----
+
+local frame = Proto("baton.frame", "Baton courier frame")
+
+local kinds = { [1] = "HELLO", [2] = "DATA" }
+local ff = {
+	magic = ProtoField.uint8("baton.frame.magic", "Magic", base.HEX),
+	version = ProtoField.uint8("baton.frame.version", "Version"),
+	kind = ProtoField.uint8("baton.frame.kind", "Kind", base.DEC, kinds),
+	epoch = ProtoField.uint8("baton.frame.epoch", "Epoch of the cluster key"),
+	from = ProtoField.uint16("baton.frame.from", "Sender, device"),
+	to = ProtoField.uint16("baton.frame.to", "Receiver, device"),
+	boot = ProtoField.uint64("baton.frame.boot", "Boot of the sender", base.HEX),
+	number = ProtoField.uint64("baton.frame.number", "Packet number"),
+	sealed = ProtoField.bytes("baton.frame.sealed", "Sealed content"),
+	tag = ProtoField.bytes("baton.frame.tag", "Authentication tag"),
+}
+frame.fields = ff
+
+function frame.dissector(tvb, pinfo, tree)
+	local len = tvb:reported_length_remaining()
+	if len < HEADER_LEN + TAG_LEN or tvb:len() < HEADER_LEN or tvb(0, 1):uint() ~= 0xb7 or tvb(1, 1):uint() ~= 1 or
+		not kinds[tvb(2, 1):uint()] then
+		return 0
+	end
+	local kind = kinds[tvb(2, 1):uint()]
+	local from, to, number = tvb(4, 2):uint(), tvb(6, 2):uint(), tvb(16, 8):uint64()
+	local sealed = len - HEADER_LEN - TAG_LEN
+
+	pinfo.cols.protocol = "Baton"
+	pinfo.cols.info = string.format("%s %s, device %d > %d, %d bytes sealed", kind, tostring(number), from, to, sealed)
+	local t = tree:add(frame, tvb(), string.format("Baton courier frame, %s %s, device %d > %d", kind, tostring(number),
+		from, to))
+	t:add(ff.magic, tvb(0, 1))
+	t:add(ff.version, tvb(1, 1))
+	t:add(ff.kind, tvb(2, 1))
+	t:add(ff.epoch, tvb(3, 1))
+	t:add(ff.from, tvb(4, 2))
+	t:add(ff.to, tvb(6, 2))
+	t:add(ff.boot, tvb(8, 8))
+	t:add(ff.number, tvb(16, 8))
+	-- a snap length may have cut it
+	if sealed > 0 and tvb:len() > HEADER_LEN then
+		t:add(ff.sealed, tvb(HEADER_LEN, math.min(sealed, tvb:len() - HEADER_LEN)))
+	end
+	if tvb:len() >= len then
+		t:add(ff.tag, tvb(len - TAG_LEN, TAG_LEN))
+	end
+	return len
+end
+
+DissectorTable.get("udp.port"):add(COURIER_PORT, frame)
+
+-- ---- encapsulated packets and comments ----
+
+local baton = Proto("baton", "Baton")
+
+local bf = {
+	flow = ProtoField.uint32("baton.flow", "Flow identifier"),
+	bounced = ProtoField.bool("baton.bounced", "Bounced to the forwarder"),
+	node = ProtoField.string("baton.node", "Sent to, or bounced by"),
+	original = ProtoField.string("baton.original", "Original addresses"),
+	src = ProtoField.string("baton.original.src", "Original source"),
+	srcport = ProtoField.uint16("baton.original.srcport", "Original source port"),
+	dst = ProtoField.string("baton.original.dst", "Original destination"),
+	dstport = ProtoField.uint16("baton.original.dstport", "Original destination port"),
+	dropped = ProtoField.string("baton.dropped", "Dropped"),
+	corrupted = ProtoField.uint32("baton.corrupted", "Corrupted by link, bit of the IP packet"),
+	duplicated = ProtoField.bool("baton.duplicated", "Duplicated by link"),
+	buffered = ProtoField.bool("baton.buffered", "Buffered before infusion"),
+	retransmission = ProtoField.string("baton.retransmission", "Courier retransmission"),
+	rejected = ProtoField.string("baton.rejected", "Courier rejected it"),
+}
+baton.fields = bf
+
+local ef = {
+	dropped = ProtoExpert.new("baton.dropped.expert", "Dropped", expert.group.SEQUENCE, expert.severity.WARN),
+	corrupted = ProtoExpert.new("baton.corrupted.expert", "Corrupted by link", expert.group.CHECKSUM, expert.severity.WARN),
+	duplicated = ProtoExpert.new("baton.duplicated.expert", "Duplicated by link", expert.group.SEQUENCE,
+		expert.severity.NOTE),
+	buffered = ProtoExpert.new("baton.buffered.expert", "Buffered before infusion", expert.group.SEQUENCE,
+		expert.severity.CHAT),
+	retransmission = ProtoExpert.new("baton.retransmission.expert", "Courier retransmission", expert.group.SEQUENCE,
+		expert.severity.NOTE),
+	rejected = ProtoExpert.new("baton.rejected.expert", "Rejected by the courier", expert.group.SECURITY,
+		expert.severity.WARN),
+}
+baton.experts = ef
+
+local get = {
+	comment = Field.new("frame.comment"),
+	description = Field.new("frame.interface_description"),
+	ip_src = Field.new("ip.src"),
+	ip_dst = Field.new("ip.dst"),
+	ipv6_src = Field.new("ipv6.src"),
+	ipv6_dst = Field.new("ipv6.dst"),
+	srcport = Field.new("tcp.srcport"),
+	dstport = Field.new("tcp.dstport"),
+}
+
+local tunnels = {}   -- by an interface's description: a set of addresses
+local originals = {} -- by flow: the original addresses, as a comment has them
+
+function baton.init()
+	tunnels, originals = {}, {}
+end
+
+local function tunnels_of(description)
+	if not tunnels[description] then
+		local set = {}
+		for address in (description:match("tunnel addresses: (.*)$") or ""):gmatch("%S+") do
+			set[address] = true
+		end
+		tunnels[description] = set
+	end
+	return tunnels[description]
+end
+
+-- "198.51.100.1:4000" or "[2001:db8::1]:4000"
+local function split(endpoint)
+	local host, port = endpoint:match("^%[?(.-)%]?:(%d+)$")
+	return host, tonumber(port)
+end
+
+local function original_add(t, flow, text)
+	local from, to = text:match("^(%S+) > (%S+)$")
+	if not from then
+		return
+	end
+	t:add(bf.original, text):set_generated()
+	for _, end_of in ipairs({ { "src", from }, { "dst", to } }) do
+		local host, port = split(end_of[2])
+		if host then
+			t:add(bf[end_of[1]], host):set_generated()
+			t:add(bf[end_of[1] .. "port"], port):set_generated()
+		end
+	end
+end
+
+-- What the words of a comment say of the packet itself.
+local function words_add(t, words)
+	local reason = words:match("^dropped: (.*)$")
+	if reason then
+		t:add(bf.dropped, reason):set_generated()
+		t:add_proto_expert_info(ef.dropped, "Dropped: " .. reason)
+	end
+	local bit = words:match("^corrupted by link: bit (%d+)$")
+	if bit then
+		t:add(bf.corrupted, tonumber(bit)):set_generated()
+		t:add_proto_expert_info(ef.corrupted)
+	end
+	if words == "duplicated by link" then
+		t:add(bf.duplicated, true):set_generated()
+		t:add_proto_expert_info(ef.duplicated)
+	end
+	if words:match("^buffered before infusion") then
+		t:add(bf.buffered, true):set_generated()
+		t:add_proto_expert_info(ef.buffered)
+	end
+	for _, what in ipairs({ "retransmission", "rejected" }) do
+		local why = words:match("^courier: " .. what .. " %((.*)%)$")
+		if why then
+			t:add(bf[what], why):set_generated()
+			t:add_proto_expert_info(ef[what], string.format("Courier: %s, %s", what, why))
+		end
+	end
+end
+
+function baton.dissector(_, pinfo, tree)
+	local comment, description = get.comment(), get.description()
+	local src, dst = get.ip_src() or get.ipv6_src(), get.ip_dst() or get.ipv6_dst()
+	local srcport, dstport = get.srcport(), get.dstport()
+	local set = description and tunnels_of(description.value) or {}
+	local bounced = dst and set[tostring(dst.value)]
+	local tunnel = srcport and dstport and src and (set[tostring(src.value)] or bounced)
+
+	comment = comment and comment.value
+	if not tunnel and not comment then
+		return
+	end
+	local t = tree:add(baton)
+	t:set_generated()
+	if tunnel then
+		local flow = srcport.value * 65536 + dstport.value
+		local node = comment and comment:match("^encapsulated, flow %d+ %-> ([^,;]+)") or
+			comment and comment:match("^bounced, flow %d+, from ([^,;]+)")
+
+		if comment and not bounced then
+			originals[flow] = comment:match("^encapsulated, flow %d+ %-> [^,;]+, ([^;]+)") or originals[flow]
+		end
+		t:append_text(string.format(", %s, flow %d", bounced and "bounced" or "encapsulated", flow))
+		t:add(bf.flow, flow):set_generated()
+		if bounced then
+			t:add(bf.bounced, true):set_generated()
+		end
+		if node then
+			t:add(bf.node, node):set_generated()
+		end
+		if originals[flow] then
+			original_add(t, flow, originals[flow])
+		end
+		pinfo.cols.info:prepend(string.format("flow %d%s%s: ", flow, node and (bounced and " from " or " to ") .. node or "",
+			originals[flow] and ", " .. originals[flow] or ""))
+	end
+	for words in ((comment or "") .. "; "):gmatch("(.-); ") do
+		words_add(t, words)
+	end
+end
+
+register_postdissector(baton, true)
