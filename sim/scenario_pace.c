@@ -148,6 +148,9 @@ static void parse_times(struct parse *p, struct doc *entry, struct scenario_traf
 	}
 	if (s->stop && t->duration && nstime_add(t->start, t->duration) > s->stop)
 		MISTAKE(p, duration, "the run stops before this traffic does");
+	if (t->users && t->requests && t->users > t->requests)
+		MISTAKE(p, doc_get(entry, "users"), "more users than the %llu requests",
+			(unsigned long long)t->requests);
 	if (t->users && t->duration && t->ramp >= t->duration)
 		MISTAKE(p, doc_get(entry, "ramp"), "users that come when the traffic is over");
 	if (t->users && s->stop && nstime_add(t->start, t->ramp) >= s->stop && t->ramp)

@@ -14,6 +14,8 @@ static void interval_parse(struct parse *p, const struct doc *d)
 	else if (p->s->stop / interval > SCENARIO_SAMPLES_MAX)
 		MISTAKE(p, d, "that makes %llu samples until stop, and %u are the most",
 			(unsigned long long)(p->s->stop / interval), SCENARIO_SAMPLES_MAX);
+	else if (p->s->stop && interval > p->s->stop)
+		MISTAKE(p, d, "the run stops before the first sample");
 	else
 		series->interval = interval;
 }

@@ -148,6 +148,8 @@ static void parse_pipeline(struct parse *p, struct doc *entry, struct scenario_t
 			    t->http_10 ? "HTTP/1.0 has no pipelining"
 				       : "'pipeline' is never applied: a connection carries one "
 					 "request, see 'per_connection'");
+	else if (t->pipeline > t->per_connection)
+		MISTAKE(p, pipeline, "more requests under way than a connection carries, see 'per_connection'");
 	for (const char *const *key = alone; *key; key++)
 		if (doc_get(entry, *key))
 			MISTAKE_KEY(p, pipeline, "'pipeline' does not go with '%s'", *key);
