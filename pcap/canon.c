@@ -287,7 +287,7 @@ size_t canon_packet(struct canon *c, const struct capture_packet *p, const char 
 		c->first_ns = p->time_ns;
 	}
 	put_time(&w, p->time_ns, c->first_ns);
-	if (name) {
+	if (*name) {
 		put_text(&w, " @");
 		put_text(&w, name);
 	}

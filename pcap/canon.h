@@ -26,7 +26,7 @@ struct canon;
 struct canon *canon_new(uint32_t connections_max);
 
 /* Writes the packet's line, without a newline, into `line` of CANON_LINE_MAX bytes; returns its length. `name` is the
- * interface's where there are several, of at most CANON_NAME_MAX bytes, each above the space; NULL where not. */
+ * interface's where there are several, of at most CANON_NAME_MAX bytes, each above the space; empty where not. */
 size_t canon_packet(struct canon *c, const struct capture_packet *p, const char *name, char *line);
 
 /* Connections forgotten for want of room. */

@@ -3,7 +3,6 @@
 
 #include "base/err.h"
 #include "pcap/canon_parse.h"
-#include "pcap/gunzip.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +17,7 @@ struct input {
 	struct capture_packet packet;
 	bool there;                    /* packet is filled */
 	char *path;                    /* for mistakes */
-	char name[CANON_NAME_MAX + 1]; /* of the interface; empty when there is one capture */
+	char name[CANON_NAME_MAX + 1]; /* the file's without its ending; empty when it is read alone */
 };
 
 struct canon_source {
@@ -26,8 +25,8 @@ struct canon_source {
 	struct input *inputs;
 	size_t inputs_count, inputs_last; /* last: whose packet was given last; it reads on first */
 	bool begun;
-	FILE *text; /* NULL: captures */
-	gzFile text_gz;
+	FILE *text;                 /* NULL: captures */
+	struct gunzip *text_stream; /* belongs to it */
 	char *path;
 	uint64_t count;
 	int ended; /* 0, 1: the end, or the error */
@@ -132,8 +131,8 @@ static int text_open(struct canon_source *s, char *why)
 static int file_open(struct canon_source *s, char *why)
 {
 	char reason[CAPTURE_WHY_MAX];
-	gzFile gz;
-	FILE *f = gunzip_open(s->path, &gz);
+	struct gunzip *g;
+	FILE *f = gunzip_open(s->path, &g);
 
 	if (!f) {
 		snprintf(why, CANON_MISTAKE_MAX, "%s: %s", s->path, strerror(errno));
@@ -145,7 +144,7 @@ static int file_open(struct canon_source *s, char *why)
 		ungetc(first, f);
 	if (first == CANON_HEADER[0]) {
 		s->text = f;
-		s->text_gz = gz;
+		s->text_stream = g;
 		return text_open(s, why);
 	}
 	s->inputs = calloc(1, sizeof(*s->inputs));
@@ -155,7 +154,7 @@ static int file_open(struct canon_source *s, char *why)
 		return E_NOMEM;
 	}
 	s->inputs_count = 1;
-	s->inputs->capture = capture_open_stream(f, gz, reason);
+	s->inputs->capture = capture_open_stream(f, g, reason);
 	if (s->inputs->capture)
 		return 0;
 	snprintf(why, CANON_MISTAKE_MAX, "%.400s: %s", s->path, reason);
@@ -235,7 +234,7 @@ static int text_next(struct canon_source *s, struct canon_line *line)
 		s->line[0] = 0;
 		if (!fgets(s->line, sizeof(s->line), s->text)) {
 			int cut;
-			const char *gzip = gunzip_why(s->text_gz, &cut);
+			const char *gzip = gunzip_why(s->text_stream, &cut);
 
 			return gzip ? text_fail(s, 1, gzip) : 0;
 		}
@@ -262,7 +261,8 @@ static int packet_next(struct canon_source *s, struct canon_line *line)
 		return r;
 	line->number = ++s->count;
 	line->text = s->line;
-	line->len = canon_packet(s->canon, &in->packet, in->name[0] ? in->name : NULL, s->line);
+	line->len =
+		canon_packet(s->canon, &in->packet, in->packet.interface ? in->packet.interface : in->name, s->line);
 	return 1;
 }
 

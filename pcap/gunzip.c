@@ -3,61 +3,97 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define GUNZIP_BUFFER_LEN 131072U
 
+struct gunzip {
+	gzFile gz;
+	struct interfaces *interfaces;
+};
+
 static ssize_t stream_read(void *cookie, char *p, size_t n)
 {
-	int r = gzread(cookie, p, (unsigned)(n < GUNZIP_BUFFER_LEN ? n : GUNZIP_BUFFER_LEN));
+	struct gunzip *g = cookie;
+	int r = gzread(g->gz, p, (unsigned)(n < GUNZIP_BUFFER_LEN ? n : GUNZIP_BUFFER_LEN));
 
 	if (r < 0)
 		errno = EIO;
+	else
+		interfaces_watch(g->interfaces, (const uint8_t *)p, (size_t)r);
 	return r;
 }
 
 static int stream_close(void *cookie)
 {
-	gzclose_r(cookie);
+	struct gunzip *g = cookie;
+
+	if (g->gz)
+		gzclose_r(g->gz);
+	interfaces_free(g->interfaces);
+	free(g);
 	return 0;
 }
 
-FILE *gunzip_open(const char *path, gzFile *gz)
+/* A descriptor for reading; -1 with errno. */
+static int file_open(const char *path)
 {
-	const cookie_io_functions_t functions = {.read = stream_read, .close = stream_close};
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
 	struct stat st;
 
-	if (fd < 0)
-		return NULL;
-	if (!fstat(fd, &st) && S_ISDIR(st.st_mode)) {
-		close(fd);
-		errno = EISDIR;
-		return NULL;
-	}
-	*gz = gzdopen(fd, "rb");
-	if (!*gz) {
-		close(fd);
-		errno = ENOMEM;
-		return NULL;
-	}
-	gzbuffer(*gz, GUNZIP_BUFFER_LEN);
-	FILE *f = fopencookie(*gz, "rb", functions);
-
-	if (!f)
-		gzclose_r(*gz);
-	return f;
+	if (fd < 0 || fstat(fd, &st) || !S_ISDIR(st.st_mode))
+		return fd;
+	close(fd);
+	errno = EISDIR;
+	return -1;
 }
 
-const char *gunzip_why(gzFile gz, int *cut)
+FILE *gunzip_open(const char *path, struct gunzip **out)
+{
+	const cookie_io_functions_t functions = {.read = stream_read, .close = stream_close};
+	int fd = file_open(path);
+	FILE *f = NULL;
+
+	if (fd < 0)
+		return NULL;
+	struct gunzip *g = calloc(1, sizeof(*g));
+
+	if (g) {
+		g->gz = gzdopen(fd, "rb");
+		g->interfaces = interfaces_new();
+	}
+	if (!g || !g->gz)
+		close(fd);
+	if (g && g->gz && g->interfaces) {
+		gzbuffer(g->gz, GUNZIP_BUFFER_LEN);
+		f = fopencookie(g, "rb", functions);
+	}
+	if (f) {
+		*out = g;
+		return f;
+	}
+	if (g)
+		stream_close(g);
+	errno = ENOMEM;
+	return NULL;
+}
+
+const char *gunzip_why(struct gunzip *g, int *cut)
 {
 	int number;
-	const char *text = gzerror(gz, &number);
+	const char *text = gzerror(g->gz, &number);
 
 	*cut = number == Z_BUF_ERROR;
 	if (number == Z_OK || number == Z_STREAM_END)
 		return NULL;
 	return *text ? text : "read error";
+}
+
+struct interfaces *gunzip_interfaces(struct gunzip *g)
+{
+	return g->interfaces;
 }

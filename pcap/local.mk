@@ -12,6 +12,8 @@ libpcapng_a_SOURCES = \
 	pcap/dissect.h \
 	pcap/gunzip.c \
 	pcap/gunzip.h \
+	pcap/interfaces.c \
+	pcap/interfaces.h \
 	pcap/pcapng.c \
 	pcap/pcapng.h \
 	pcap/reader.c \

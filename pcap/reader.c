@@ -4,7 +4,6 @@
 #include "base/cursor.h"
 #include "base/err.h"
 #include "base/nstime.h"
-#include "pcap/gunzip.h"
 
 #include <errno.h>
 #include <pcap/pcap.h>
@@ -16,7 +15,7 @@
 
 struct capture {
 	pcap_t *pcap;
-	gzFile gz; /* belongs to pcap's stream */
+	struct gunzip *stream; /* belongs to pcap */
 	int link;
 	int ended; /* 0, or what capture_next says from now on; 1: the end */
 	uint64_t count;
@@ -124,7 +123,7 @@ static void packet_find_ip(struct capture_packet *p, int link, const struct pcap
 	p->ip_available = p->ip_captured + (p->frame_len - header->caplen);
 }
 
-struct capture *capture_open_stream(FILE *f, gzFile gz, char *why)
+struct capture *capture_open_stream(FILE *f, struct gunzip *g, char *why)
 {
 	char text[PCAP_ERRBUF_SIZE];
 	struct capture *c = calloc(1, sizeof(*c));
@@ -134,11 +133,11 @@ struct capture *capture_open_stream(FILE *f, gzFile gz, char *why)
 		fclose(f);
 		return NULL;
 	}
-	c->gz = gz;
+	c->stream = g;
 	c->pcap = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_NANO, text);
 	if (!c->pcap) {
 		int cut;
-		const char *gzip = gunzip_why(gz, &cut);
+		const char *gzip = gunzip_why(g, &cut);
 
 		snprintf(why, CAPTURE_WHY_MAX, "not a capture: %s%s", gzip ? "gzip: " : "", gzip ? gzip : text);
 		fclose(f);
@@ -158,11 +157,11 @@ struct capture *capture_open_stream(FILE *f, gzFile gz, char *why)
 
 struct capture *capture_open(const char *path, char *why)
 {
-	gzFile gz;
-	FILE *f = gunzip_open(path, &gz);
+	struct gunzip *g;
+	FILE *f = gunzip_open(path, &g);
 
 	if (f)
-		return capture_open_stream(f, gz, why);
+		return capture_open_stream(f, g, why);
 	snprintf(why, CAPTURE_WHY_MAX, "%s", strerror(errno));
 	return NULL;
 }
@@ -171,7 +170,7 @@ struct capture *capture_open(const char *path, char *why)
 static int capture_fail(struct capture *c)
 {
 	int cut = 0;
-	const char *gzip = gunzip_why(c->gz, &cut), *text = gzip ? gzip : pcap_geterr(c->pcap);
+	const char *gzip = gunzip_why(c->stream, &cut), *text = gzip ? gzip : pcap_geterr(c->pcap);
 
 	c->ended = cut || (!gzip && strstr(text, "truncated")) ? E_TRUNCATED : E_FORMAT;
 	snprintf(c->why, sizeof(c->why), "after %llu packets: %s%s", (unsigned long long)c->count, gzip ? "gzip: " : "",
@@ -189,13 +188,14 @@ int capture_next(struct capture *c, struct capture_packet *p)
 		return c->ended == 1 ? 0 : c->ended;
 	int r = pcap_next_ex(c->pcap, &header, &data);
 
-	if (r == PCAP_ERROR_BREAK && !gunzip_why(c->gz, &cut)) {
+	if (r == PCAP_ERROR_BREAK && !gunzip_why(c->stream, &cut)) {
 		c->ended = 1;
 		return 0;
 	}
 	if (r != 1)
 		return capture_fail(c);
-	p->number = ++c->count;
+	c->count++;
+	p->interface = interfaces_next(gunzip_interfaces(c->stream));
 	p->time_ns = time_saturated(header->ts.tv_sec, header->ts.tv_usec);
 	p->frame_len = header->len < header->caplen ? header->caplen : header->len;
 	packet_find_ip(p, c->link, header, data);

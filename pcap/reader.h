@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Captures in: one packet at a time from a pcap or pcapng file, gzipped or not, or from standard input.
  *
- * libpcap reads the records; zlib unpacks; this strips the link header. Link types: Ethernet, raw IP, BSD NULL and
- * loop, Linux cooked v1 and v2; VLAN tags (802.1Q, 802.1ad, 0x9100), also stacked, are stepped over. Memory does not
- * grow with the file: libpcap holds one record, whose length it bounds. libpcap does not tell which interface of a
- * pcapng a packet passed, and refuses a pcapng whose interfaces differ in link type or snap length; so does this, with
+ * libpcap reads the records, zlib unpacks, pcap/interfaces tells which interface of a pcapng a packet passed; this
+ * strips the link header. Link types: Ethernet, raw IP, BSD NULL and loop, Linux cooked v1 and v2; VLAN tags (802.1Q,
+ * 802.1ad, 0x9100), also stacked, are stepped over. Memory does not grow with the file: libpcap holds one record, whose
+ * length it bounds. libpcap refuses a pcapng whose interfaces differ in link type or snap length; so does this, with
  * its words. What is in the IP packet is pcap/dissect's business. Called by pcap/canon_source. */
 #ifndef BATON_PCAP_READER_H
 #define BATON_PCAP_READER_H
 
+#include "pcap/gunzip.h"
+
 #include <stdint.h>
 #include <stdio.h>
-#include <zlib.h>
 
 #define CAPTURE_WHY_MAX  512U /* bytes of a text that says what is wrong, with its NUL */
 #define CAPTURE_VLAN_MAX 8U   /* stacked tags that are stepped over; a packet with more is not IP */
@@ -20,7 +21,7 @@ struct capture;
 
 /* One packet; the pointers are good until the next one is asked for. */
 struct capture_packet {
-	uint64_t number;       /* counted from 1 */
+	const char *interface; /* of several in the file, as pcap/interfaces names it; NULL: the file has one */
 	int64_t time_ns;       /* since 1970, saturated: a file can say any */
 	uint32_t frame_len;    /* bytes on the wire, link header included */
 	uint16_t ether_type;   /* what the link header says of its content; 0 when there is none, or it was cut off */
@@ -34,7 +35,7 @@ struct capture_packet {
 struct capture *capture_open(const char *path, char *why);
 
 /* The same with a stream of gunzip_open, which it takes and closes, whatever comes of it. */
-struct capture *capture_open_stream(FILE *f, gzFile gz, char *why);
+struct capture *capture_open_stream(FILE *f, struct gunzip *g, char *why);
 
 /* 1 with the next packet, 0 at the end, or, once and for all: E_TRUNCATED (the file ends within a record or within
  * gzip's data), E_FORMAT (malformed from here on; libpcap's mixed link types too), E_NOMEM. */

@@ -98,6 +98,15 @@ canon_rows() {
 		<("$TSHARK" -r "$BATS_TEST_TMPDIR/first/server.lan.pcapng" 2>/dev/null) | wc -l)" ]
 }
 
+@test "one capture of all interfaces names the interface of every packet, as tshark does" {
+	run_scenario "$srcdir/scenarios/handoff.yaml" --set capture=all --set 'traffic.0.requests=20' --set 'expect=[]'
+	local file=$BATS_TEST_TMPDIR/handoff/all.pcapng
+	canon "$file" | awk 'NR > 1 {print substr($2, 2)}' >"$BATS_TEST_TMPDIR/names"
+	[ "$(sort -u "$BATS_TEST_TMPDIR/names" | wc -l)" -gt 10 ]
+	diff -q "$BATS_TEST_TMPDIR/names" <("$TSHARK" -r "$file" -T fields -e frame.interface_name 2>/dev/null)
+	expect 0 "" diff "$file" "$BATS_TEST_TMPDIR/handoff"
+}
+
 @test "standard input, gzip, and text of a capture are the same as the capture" {
 	local file=$srcdir/tests/captures/http_09.pcap text=$BATS_TEST_TMPDIR/text
 	canon "$file" >"$text"

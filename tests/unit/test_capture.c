@@ -275,13 +275,32 @@ START_TEST(file_formats)
 }
 END_TEST
 
-static void pcapng_interface(struct vec *v, uint32_t link)
+static void pcapng_section(struct vec *v)
 {
+	le32(v, 0x0a0d0d0a);
+	le32(v, 28);
+	le32(v, 0x1a2b3c4d);
 	le32(v, 1);
-	le32(v, 20);
+	le32(v, 0xffffffff);
+	le32(v, 0xffffffff);
+	le32(v, 28);
+}
+
+/* With a name of four bytes, or none. */
+static void pcapng_interface(struct vec *v, uint32_t link, const char *name)
+{
+	uint32_t len = name ? 32 : 20;
+
+	le32(v, 1);
+	le32(v, len);
 	le32(v, link);
 	le32(v, 65535);
-	le32(v, 20);
+	if (name) {
+		le32(v, 4U << 16 | 2);
+		vec_append(v, name, 4);
+		le32(v, 0);
+	}
+	le32(v, len);
 }
 
 static void pcapng_packet_block(struct vec *v, uint32_t interface, uint64_t t)
@@ -303,23 +322,21 @@ static void pcapng_packet_block(struct vec *v, uint32_t interface, uint64_t t)
 	le32(v, len);
 }
 
+#define SEVERAL_TEXT SYN_TEXT "\n0.000000000 @if0 1> S seq=0 len=0 win=8192 mss=1460\n"
+#define SEVERAL_LAST "0.000002000 @et_0 1> S seq=0 len=0 win=8192 mss=1460\n"
+
 START_TEST(pcapng_of_several_interfaces)
 {
 	struct vec v = {0};
 
-	le32(&v, 0x0a0d0d0a);
-	le32(&v, 28);
-	le32(&v, 0x1a2b3c4d);
-	le32(&v, 1);
-	le32(&v, 0xffffffff);
-	le32(&v, 0xffffffff);
-	le32(&v, 28);
-	pcapng_interface(&v, 1);
-	pcapng_interface(&v, 1);
+	pcapng_section(&v);
+	pcapng_interface(&v, 1, NULL);
+	pcapng_packet_block(&v, 0, 5); /* it is the only one until now */
+	pcapng_interface(&v, 1, "et 0");
 	pcapng_packet_block(&v, 0, 5);
 	pcapng_packet_block(&v, 1, 7);
-	lines_expect(v.data, v.len, 0, SYN_TEXT "\n0.000002000 1> S seq=0 len=0 win=8192 mss=1460\n", "");
-	lines_expect(v.data, v.len - 30, E_TRUNCATED, SYN_TEXT "\n", "truncated");
+	lines_expect(v.data, v.len, 0, SEVERAL_TEXT SEVERAL_LAST, "");
+	lines_expect(v.data, v.len - 30, E_TRUNCATED, SEVERAL_TEXT, "truncated");
 	size_t whole = v.len;
 
 	pcapng_packet_block(&v, 0, UINT64_MAX); /* a time beyond all years */
@@ -329,14 +346,13 @@ START_TEST(pcapng_of_several_interfaces)
 	char why[CANON_MISTAKE_MAX];
 
 	ck_assert_int_eq(lines_read(f.path, CANON_CONNECTIONS_MAX, &out, why), E_FORMAT);
-	ck_assert_ptr_nonnull(strstr(why, "after 3 packets: "));
+	ck_assert_ptr_nonnull(strstr(why, "after 4 packets: "));
 	vec_fini(&out);
 	close(f.fd);
 	v.len = whole;
-	pcapng_interface(&v, 101);
+	pcapng_interface(&v, 101, "raw0");
 	pcapng_packet_block(&v, 2, 7);
-	lines_expect(v.data, v.len, E_FORMAT, SYN_TEXT "\n0.000002000 1> S seq=0 len=0 win=8192 mss=1460\n",
-		     "after 2 packets: an interface has a type");
+	lines_expect(v.data, v.len, E_FORMAT, SEVERAL_TEXT SEVERAL_LAST, "after 3 packets: an interface has a type");
 	vec_fini(&v);
 }
 END_TEST
@@ -529,15 +545,12 @@ static size_t mutate(uint8_t *p, size_t n)
 	return random_below(&mutations, 3) ? n : 1 + random_below(&mutations, n);
 }
 
-static void mutated_is_survived(const char *path)
+static void bytes_are_survived(const uint8_t *bytes, size_t n)
 {
-	static uint8_t bytes[MUTATED_BYTES], copy[MUTATED_BYTES];
-	FILE *file = fopen(path, "rb");
-	size_t n = fread(bytes, 1, sizeof(bytes), file);
+	static uint8_t copy[MUTATED_BYTES];
 	char why[CANON_MISTAKE_MAX];
 	struct vec out = {0};
 
-	fclose(file);
 	for (unsigned i = 0; i < MUTATIONS; i++) {
 		memcpy(copy, bytes, n);
 		struct file f = file_new(copy, mutate(copy, n));
@@ -548,10 +561,38 @@ static void mutated_is_survived(const char *path)
 	vec_fini(&out);
 }
 
+static void mutated_is_survived(const char *path)
+{
+	static uint8_t bytes[MUTATED_BYTES];
+	FILE *f = fopen(path, "rb");
+	size_t n = fread(bytes, 1, sizeof(bytes), f);
+
+	fclose(f);
+	bytes_are_survived(bytes, n);
+}
+
 START_TEST(mutated_captures)
 {
 	random_init(&mutations, 1, "mutated captures");
 	captures_each(mutated_is_survived);
+}
+END_TEST
+
+START_TEST(mutated_pcapng)
+{
+	struct vec v = {0};
+
+	random_init(&mutations, 3, "mutated pcapng");
+	for (unsigned i = 0; i < 40; i++) {
+		if (i % 20 == 0)
+			pcapng_section(&v);
+		if (i % 5 == 0)
+			pcapng_interface(&v, 1, i % 2 ? "eth0" : NULL);
+		pcapng_packet_block(&v, i % 20 / 5, i);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		bytes_are_survived(v.data, v.len);
+	vec_fini(&v);
 }
 END_TEST
 
@@ -626,6 +667,7 @@ int main(void)
 	tcase_add_test(tc, connections_limit);
 	tcase_add_test(tc, canonical_form_is_stable);
 	tcase_add_test(tc, mutated_captures);
+	tcase_add_test(tc, mutated_pcapng);
 	tcase_add_test(tc, canonical_text_mistakes);
 	tcase_add_test(tc, mutated_text);
 	suite_add_tcase(suite, tc);
