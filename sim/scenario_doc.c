@@ -240,6 +240,27 @@ static const char *text_at(const char *text, size_t len, unsigned line, unsigned
 	return text && text < end ? text : NULL;
 }
 
+/* Where a plain text begins that goes on behind a bracket, as an IPv6 address with a port does, and that YAML took for
+ * a list: `where` is behind the bracket. NULL when it is something else. */
+static const char *bracketed_text(const struct builder *b, struct doc_place where, size_t *len)
+{
+	const char *at = where.column > 2 ? text_at(b->text, b->len, where.line, where.column) : NULL;
+	const char *end = b->text + b->len, *begin = at;
+	unsigned back = 0;
+
+	if (!at || at[-1] != ']' || strchr(" ,]}\r\n", *at))
+		return NULL;
+	while (++back < where.column && at[-(int)back] != '[')
+		;
+	if (back >= where.column)
+		return NULL;
+	begin -= back;
+	while (at < end && !strchr(" ,]}\r\n", *at))
+		at++;
+	*len = (size_t)(at - begin);
+	return begin;
+}
+
 /* What libfyaml has to say about syntax: its first error, the rest follows from it. */
 static void builder_syntax(struct builder *b, struct fy_diag *diag)
 {
@@ -266,9 +287,18 @@ static void builder_syntax(struct builder *b, struct fy_diag *diag)
 			return;
 		}
 	}
+	size_t len;
+	const char *text = bracketed_text(b, where, &len);
+
+	if (text)
+		where.column -= (unsigned)(text_at(b->text, b->len, where.line, where.column) - text);
 	if (b->origin)
 		where = (struct doc_place){.origin = b->origin};
-	mistake_add(b->mistakes, where, "not valid YAML: %s", error->msg);
+	if (text)
+		mistake_add(b->mistakes, where, "YAML takes what begins with [ for a list: quote it: \"%.*s\"",
+			    (int)len, text);
+	else
+		mistake_add(b->mistakes, where, "not valid YAML: %s", error->msg);
 }
 
 static void diag_quiet(struct fy_diag *diag, void *user, const char *text, size_t len)
