@@ -56,6 +56,9 @@ char *cli_default_out(const char *file, const char *ending);
 /* The mistakes of a file to standard error, as FILE:LINE:COLUMN: MESSAGE. */
 void cli_mistakes(const char *file, const struct scenario_mistakes *m);
 
+/* Says to standard error how many connections of a capture were forgotten to make room, when there were any. */
+void cli_forgotten(const char *path, uint64_t connections);
+
 /* Whether to colour what goes to `stream`: a terminal, and NO_COLOR is not set. */
 bool cli_colour(FILE *stream);
 

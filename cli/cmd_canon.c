@@ -24,7 +24,7 @@ static void print_help(void)
 	     "that is printed). The form is described in baton-canon(5).");
 }
 
-static int lines_print(struct canon_source *s)
+static int lines_print(const char *path, struct canon_source *s)
 {
 	struct canon_line line;
 	int r;
@@ -34,9 +34,7 @@ static int lines_print(struct canon_source *s)
 		fwrite(line.text, 1, line.len, stdout);
 		putchar('\n');
 	}
-	if (canon_source_forgotten(s))
-		cli_error("%llu connections were forgotten to make room, and are new ones where they went on",
-			  (unsigned long long)canon_source_forgotten(s));
+	cli_forgotten(path, canon_source_forgotten(s));
 	if (!r)
 		return STATUS_GOOD;
 	fflush(stdout);
@@ -66,7 +64,7 @@ int cmd_canon(int argc, char **argv)
 		fprintf(stderr, "%s\n", why);
 		return STATUS_USAGE;
 	}
-	int status = lines_print(s);
+	int status = lines_print(argv[optind], s);
 
 	canon_source_close(s);
 	return status;

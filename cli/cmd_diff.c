@@ -168,8 +168,11 @@ int cmd_diff(int argc, char **argv)
 
 	if (status == STATUS_GOOD)
 		status = side_open(&b);
-	if (status == STATUS_GOOD)
+	if (status == STATUS_GOOD) {
 		status = sides_compare(&a, &b);
+		cli_forgotten(a.path, canon_source_forgotten(a.source));
+		cli_forgotten(b.path, canon_source_forgotten(b.source));
+	}
 	canon_source_close(a.source);
 	canon_source_close(b.source);
 	return status;

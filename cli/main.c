@@ -151,6 +151,13 @@ void cli_mistakes(const char *file, const struct scenario_mistakes *m)
 		fprintf(stderr, "%s: and %zu more\n", file, m->omitted);
 }
 
+void cli_forgotten(const char *path, uint64_t connections)
+{
+	if (connections)
+		cli_error("%s: %llu connections were forgotten to make room, and are new ones where they went on", path,
+			  (unsigned long long)connections);
+}
+
 bool cli_colour(FILE *stream)
 {
 	const char *no_color = getenv("NO_COLOR");

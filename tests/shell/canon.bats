@@ -155,3 +155,17 @@ canon_rows() {
 	{ sed 2q "$text"; head -c 3000 /dev/zero | tr '\0' x; } >"$text.bad"
 	expect 2 "$text.bad:3:1025: the line is too long" canon "$text.bad"
 }
+
+@test "more connections than are remembered: how many were forgotten is said" {
+	python3 - >"$BATS_TEST_TMPDIR/many.pcap" <<'PYTHON'
+import struct, sys
+out = sys.stdout.buffer
+out.write(struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
+for i in range(262144 + 1000):
+    ip = struct.pack(">BBHHHBBHIBBBB", 0x45, 0, 40, 0, 0, 64, 6, 0, 0x0A000000 + (i >> 16), 10, 0, 1, 1)
+    out.write(struct.pack("<IIII", 1, 0, 40, 40) + ip + struct.pack(">HHIIBBHHH", i & 65535, 80, i, 0, 0x50, 2, 8192, 0, 0))
+PYTHON
+	run bash -c '"$0" canon "$1" | tail -n 1' "$BATON" "$BATS_TEST_TMPDIR/many.pcap"
+	[[ $output == *"0.000000000 263144> S seq=0 len=0 win=8192"* ]]
+	[[ $output == *"many.pcap: 1000 connections were forgotten"* ]]
+}

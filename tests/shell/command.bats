@@ -24,6 +24,8 @@ expect() {
 	expect 0 "usage: baton run [OPTION]... FILE" run --help
 	expect 0 "usage: baton check" check --help
 	expect 0 "usage: baton blob" blob --help
+	expect 0 "usage: baton canon" canon --help
+	expect 0 "usage: baton diff" diff --help
 	expect 0 "usage: baton bench" bench --help
 	expect 0 "baton " --version
 }

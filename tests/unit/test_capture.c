@@ -135,8 +135,12 @@ static void packet_expect(uint32_t link, const void *head, size_t head_len, cons
 
 START_TEST(link_headers)
 {
+	uint8_t padded[sizeof(syn4) + 6] = {0}; /* as short frames are */
+
+	memcpy(padded, syn4, sizeof(syn4));
 	packet_expect(1, HEAD(MACS, 8, 0), syn4, sizeof(syn4), SYN_TEXT);
 	packet_expect(101, NULL, 0, syn4, sizeof(syn4), SYN_TEXT);
+	packet_expect(1, HEAD(MACS, 8, 0), padded, sizeof(padded), SYN_TEXT);
 	packet_expect(228, NULL, 0, syn4, sizeof(syn4), SYN_TEXT);
 	packet_expect(0, HEAD(2, 0, 0, 0), syn4, sizeof(syn4), SYN_TEXT);
 	packet_expect(0, HEAD(0, 0, 0, 2), syn4, sizeof(syn4), SYN_TEXT);
