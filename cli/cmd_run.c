@@ -19,7 +19,7 @@ struct run_words {
 	const char *file, *out;
 	const char *sets[SETS_MAX];
 	size_t sets_count;
-	bool seed_given, quiet, save_blobs, csv, report, help;
+	bool seed_given, quiet, save_blobs, save_plain, csv, report, help;
 	uint64_t seed, connection; /* connection 0: not said */
 };
 
@@ -42,6 +42,7 @@ static void print_help(void)
 	     "                     latencies, and the steps of one connection\n"
 	     "  --connection N     in the page, the N-th connection instead of the first that is handed over\n"
 	     "  --save-blobs       also write each hand-off's blob to DIR/blobs, for `baton blob`\n"
+	     "  --save-plain       say in the comments of captures what sealed courier frames carry\n"
 	     "  --quiet            print failures only\n"
 	     "  --help             this text\n"
 	     "\n"
@@ -57,14 +58,19 @@ static void print_help(void)
 /* STATUS_GOOD, or STATUS_USAGE with the mistake printed. */
 static int words_read(struct run_words *w, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"seed", required_argument, NULL, 's'}, {"set", required_argument, NULL, 'e'},
-		{"out", required_argument, NULL, 'o'},  {"csv", no_argument, NULL, 'c'},
-		{"report", no_argument, NULL, 'r'},     {"connection", required_argument, NULL, 'n'},
-		{"save-blobs", no_argument, NULL, 'b'}, {"quiet", no_argument, NULL, 'q'},
-		{"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
-	static const char *const names[] = {"seed",       "set",        "out",   "csv",  "report",
-					    "connection", "save-blobs", "quiet", "help", NULL};
+	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
+						{"set", required_argument, NULL, 'e'},
+						{"out", required_argument, NULL, 'o'},
+						{"csv", no_argument, NULL, 'c'},
+						{"report", no_argument, NULL, 'r'},
+						{"connection", required_argument, NULL, 'n'},
+						{"save-blobs", no_argument, NULL, 'b'},
+						{"save-plain", no_argument, NULL, 'p'},
+						{"quiet", no_argument, NULL, 'q'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
+	static const char *const names[] = {"seed",       "set",        "out",   "csv",  "report", "connection",
+					    "save-blobs", "save-plain", "quiet", "help", NULL};
 	const char *why;
 	int answer;
 
@@ -100,6 +106,9 @@ static int words_read(struct run_words *w, int argc, char **argv)
 			break;
 		case 'b':
 			w->save_blobs = true;
+			break;
+		case 'p':
+			w->save_plain = true;
 			break;
 		case 'q':
 			w->quiet = true;
@@ -183,6 +192,7 @@ static int run_file(const struct scenario *s, const struct run_words *w, const c
 		.seed_given = w->seed_given,
 		.seed = w->seed,
 		.save_blobs = w->save_blobs,
+		.save_plain = w->save_plain,
 		.csv = w->csv,
 		.record = w->report,
 		.connection = w->connection,
@@ -224,6 +234,10 @@ int cmd_run(int argc, char **argv)
 	scenario_mistakes_fini(&mistakes);
 	if (err)
 		return STATUS_USAGE;
+	if (w.save_plain && !s->captures_count) {
+		scenario_free(s);
+		return cli_usage("run", "--save-plain is about captures, and '%s' has none", w.file);
+	}
 	char *out = w.out ? NULL : cli_default_out(w.file, "");
 
 	status = run_file(s, &w, w.out ? w.out : out);

@@ -76,6 +76,11 @@ struct captures *captures_new(const struct scenario *s, const struct addr *tunne
 	return c;
 }
 
+void captures_open_frames(struct captures *c, const struct node_cluster *cluster)
+{
+	capture_comments_open(c->comments, cluster);
+}
+
 int captures_free(struct captures *c)
 {
 	int failed;

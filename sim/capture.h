@@ -11,14 +11,16 @@
  *
  * The comments, joined by "; ":
  *
- *   dropped: REASON                            an impairment's words, "dropped: loss gemodel bad state"
- *   corrupted by link: bit N                   of the IP packet, bit 0 being the lowest of its first byte; where it is
- *                                              sent, it is captured before that, where it arrives, after it
- *   duplicated by link; the copy: ...          what became of the copy, when it did not just go on
- *   encapsulated, flow N -> NODE, TUPLE        from the forwarder; the tuple is the original one, while it is
- * remembered bounced, flow N, from NODE                 back to the forwarder buffered before infusion, flow N the
- * backend keeps it until the connection's state is active courier: retransmission (WHY)              the content of
- * this frame was sent before courier: rejected (WHY)
+ *   dropped: REASON                       an impairment's words, "dropped: loss gemodel bad state"
+ *   corrupted by link: bit N              of the IP packet, bit 0 being the lowest of its first byte; where it is sent,
+ *                                         it is captured before that, where it arrives, after it
+ *   duplicated by link; the copy: ...     what became of the copy, when it did not just go on
+ *   encapsulated, flow N -> NODE, TUPLE   from the forwarder; the tuple is the original one, while it is remembered
+ *   bounced, flow N, from NODE            back to the forwarder
+ *   buffered before infusion, flow N      the backend keeps it until the connection's state is active
+ *   courier: retransmission (WHY)         the content of this frame was sent before
+ *   courier: rejected (WHY)
+ *   plain: SECTION | SECTION ...          with captures_open_frames: what the frame carries
  *
  * A record is written when its fate is known, which is before the next one of its file: so comments cost no order. What
  * is remembered is bounded: CAPTURE_FLOWS flows, CAPTURE_FRAMES frames; what is forgotten has a shorter comment, or
@@ -27,6 +29,7 @@
 #define BATON_SIM_CAPTURE_H
 
 #include "base/trace.h"
+#include "node/node.h"
 #include "pcap/pcapng.h"
 #include "sim/impair.h"
 #include "sim/scenario.h"
@@ -40,6 +43,9 @@ struct capture_point;
 
 /* Both are borrowed for its life. */
 struct captures *captures_new(const struct scenario *s, const struct addr *tunnels, size_t tunnel_count);
+
+/* From now on comments say what sealed courier frames carry, opened with the cluster's key; borrowed. */
+void captures_open_frames(struct captures *c, const struct node_cluster *cluster);
 
 /* Closes the files and frees everything. 0, or E_IO (errno is set) when something could not be written at any time.
  * NULL is allowed. */

@@ -3,8 +3,11 @@
 
 #include "base/log.h"
 #include "base/wire.h"
+#include "lb/blob.h"
 #include "lb/frame.h"
+#include "lb/message.h"
 #include "sim/capture.h"
+#include "sim/opened.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,8 +44,10 @@ struct capture_comments {
 	const struct scenario *scenario;
 	const struct addr *tunnels;
 	size_t tunnel_count;
-	struct flow *flows;   /* CAPTURE_FLOWS, by identifier: the newest of those that share a place */
-	struct again *agains; /* CAPTURE_FRAMES, by number and devices */
+	struct flow *flows;                 /* CAPTURE_FLOWS, by identifier: the newest of those that share a place */
+	struct again *agains;               /* CAPTURE_FRAMES, by number and devices */
+	const struct node_cluster *cluster; /* its key opens frames; NULL: they stay sealed */
+	uint64_t *boots;                    /* by node, as they came up last */
 };
 
 /* Who and what in a TCP or UDP packet over IP. */
@@ -75,7 +80,8 @@ struct capture_comments *capture_comments_new(const struct scenario *s, const st
 	struct capture_comments *c = calloc(1, sizeof *c);
 
 	if (!c || !(c->flows = calloc(CAPTURE_FLOWS, sizeof *c->flows)) ||
-	    !(c->agains = calloc(CAPTURE_FRAMES, sizeof *c->agains)))
+	    !(c->agains = calloc(CAPTURE_FRAMES, sizeof *c->agains)) ||
+	    !(c->boots = calloc(s->nodes_count + 1, sizeof *c->boots)))
 		log_fatal("out of memory for captures");
 	c->scenario = s;
 	c->tunnels = tunnels;
@@ -89,7 +95,13 @@ void capture_comments_free(struct capture_comments *c)
 		return;
 	free(c->flows);
 	free(c->agains);
+	free(c->boots);
 	free(c);
+}
+
+void capture_comments_open(struct capture_comments *c, const struct node_cluster *cluster)
+{
+	c->cluster = cluster;
 }
 
 static struct flow *flow_slot(const struct capture_comments *c, uint32_t identifier)
@@ -109,6 +121,7 @@ void capture_comments_event(struct capture_comments *c, size_t node, enum trace_
 	const char *reason = trace_field_text(fields, count, "reason");
 
 	if (event == TRACE_NODE_START) { /* its frames are counted from 1 again */
+		c->boots[node] = trace_field_u64(fields, count, "boot");
 		for (size_t i = 0; i < CAPTURE_FRAMES; i++)
 			if (c->agains[i].from == node)
 				c->agains[i].to = 0;
@@ -212,6 +225,82 @@ static void tunnel_comment(const struct capture_comments *c, const struct look *
 		capture_comment_add(comment, "bounced, flow %u, from %s", flow, name_of(c, &l->source, name));
 }
 
+/* Words of one comment, joined by " | ". */
+static void section_add(struct capture_comment *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void section_add(struct capture_comment *c, const char *format, ...)
+{
+	char words[256];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof words, format, args);
+	va_end(args);
+	n = snprintf(c->text + c->len, sizeof c->text - c->len, "%s%s", c->len ? " | " : "", words);
+	if (n > 0 && (size_t)n < sizeof c->text - c->len)
+		c->len += (size_t)n;
+	else
+		c->text[c->len] = 0;
+}
+
+/* A piece of a blob; the first has the flow identifier. */
+static void blob_section(const struct frame_data *d, struct capture_comment *plain)
+{
+	const size_t at = BLOB_HEADER_LEN + BLOB_SECTION_LEN;
+	char flow[24] = "";
+
+	if (!d->index && d->len >= at + 4)
+		snprintf(flow, sizeof flow, ", flow %u", load_be32(d->bytes + at));
+	section_add(plain, "BLOB, message %llu%s, piece %u of %u, %u of %u B", (unsigned long long)d->id, flow,
+		    d->index + 1U, frame_chunk_count(d->total, d->chunk), d->len, d->total);
+}
+
+static void data_section(const struct frame_data *d, struct capture_comment *plain)
+{
+	unsigned long long id = d->id;
+	const char *name = opened_message_name(d->type);
+	struct message_health health;
+	struct message m;
+	char tuple[TUPLE_TEXT_MAX];
+
+	if (d->type == MESSAGE_BLOB)
+		blob_section(d, plain);
+	else if (d->type == MESSAGE_HEALTH && !message_health_decode(&health, d->bytes, d->len))
+		section_add(plain, "%s, message %llu, %s, %u connections", name, id,
+			    health.draining ? "draining" : "serving", health.connections);
+	else if (!message_decode(&m, d->type, d->bytes, d->len))
+		section_add(plain, "%s, message %llu, flow %u, device %u > %u, %s%s%s", name, id, m.flow, m.first,
+			    m.second, tuple_text(&m.tuple, tuple), m.reason ? ", " : "",
+			    m.reason ? message_reason_text(m.reason) : "");
+	else
+		section_add(plain, "%s, message %llu, %u B", name, id, d->total);
+}
+
+/* What a sealed frame carries, section by section. */
+static void plain_comment(const struct capture_comments *c, const struct frame_header *h, const struct look *l,
+			  struct capture_comment *comment)
+{
+	uint8_t copy[OPENED_FRAME_MAX];
+	struct capture_comment plain = {0};
+	struct frame_body body;
+
+	if (l->payload_len > sizeof copy)
+		return;
+	memcpy(copy, l->payload, l->payload_len);
+	if (!opened_frame(c->cluster, c->boots, c->scenario->nodes_count, h, copy, l->payload_len, &body))
+		return;
+	if (body.has_ack)
+		section_add(&plain, "ACK of %llu, from %llu on, %u range%s",
+			    (unsigned long long)body.ack.ranges[0].high,
+			    (unsigned long long)body.ack.ranges[body.ack.count - 1].low, body.ack.count,
+			    body.ack.count == 1 ? "" : "s");
+	if (body.has_floor)
+		section_add(&plain, "FLOOR %llu", (unsigned long long)body.floor);
+	for (uint32_t i = 0; i < body.data_count; i++)
+		data_section(&body.data[i], &plain);
+	capture_comment_add(comment, "plain: %s", plain.text);
+}
+
 static void courier_comment(const struct capture_comments *c, const struct look *l, struct capture_comment *comment)
 {
 	struct frame_header h;
@@ -223,6 +312,8 @@ static void courier_comment(const struct capture_comments *c, const struct look 
 	a = again_slot(c, h.from - 1U, h.to, h.number);
 	if (a->to == h.to && a->from == h.from - 1U && a->number == h.number)
 		capture_comment_add(comment, "courier: retransmission (%s)", a->why);
+	if (c->cluster)
+		plain_comment(c, &h, l, comment);
 }
 
 void capture_comments_frame(const struct capture_comments *c, const uint8_t *frame, uint32_t len,

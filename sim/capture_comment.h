@@ -5,9 +5,10 @@
 #define BATON_SIM_CAPTURE_COMMENT_H
 
 #include "base/trace.h"
+#include "node/node.h"
 #include "sim/scenario.h"
 
-#define CAPTURE_COMMENT_MAX 512U /* bytes, with its NUL; what does not fit is left out */
+#define CAPTURE_COMMENT_MAX 1024U /* bytes, with its NUL; what does not fit is left out */
 
 struct capture_comment {
 	size_t len;
@@ -22,6 +23,9 @@ struct capture_comments;
 /* Both are borrowed for its life. */
 struct capture_comments *capture_comments_new(const struct scenario *s, const struct addr *tunnels,
 					      size_t tunnel_count);
+/* From now on what sealed frames carry is told too; borrowed. */
+void capture_comments_open(struct capture_comments *c, const struct node_cluster *cluster);
+
 void capture_comments_free(struct capture_comments *c); /* NULL is allowed */
 
 /* Remembers what an event of a node says of packets to come; adds to *comment what it says of the packet that the node

@@ -40,6 +40,8 @@ libsim_a_SOURCES = \
 	sim/invariants.h \
 	sim/metrics.c \
 	sim/metrics.h \
+	sim/opened.c \
+	sim/opened.h \
 	sim/record.c \
 	sim/record.h \
 	sim/result.c \

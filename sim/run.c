@@ -138,6 +138,7 @@ static int world_live(const struct scenario *s, const struct run_options *option
 		.seed = seed,
 		.out = options->out,
 		.save_blobs = options->save_blobs,
+		.save_plain = options->save_plain,
 		.csv = options->csv && options->out,
 		.record = options->record,
 		.connection = options->connection,

@@ -15,6 +15,7 @@ struct run_options {
 		*out; /* directory for the files, made when absent; NULL: no files, the fingerprint is still computed */
 	bool seed_given;
 	uint64_t seed;   /* instead of the file's */
+	bool save_plain; /* captures say what sealed courier frames carry */
 	bool save_blobs; /* DIR/blobs/FLOW.blob: each hand-off's opened blob */
 	bool csv;        /* DIR/nodes.csv, links.csv, rules.csv, flows.csv, traffic.csv, histograms.csv; with `out` */
 	bool record;     /* results->record, for a page */

@@ -5,19 +5,18 @@
 #include "lb/frame.h"
 #include "lb/message.h"
 #include "lb/packet.h"
-#include "lb/seal.h"
+#include "sim/opened.h"
 #include "sim/steps.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define ETHERNET_LEN  14U
-#define IPV4_LEN_MIN  20U
-#define IPV6_LEN      40U
-#define UDP_LEN       8U
-#define PROTOCOL_UDP  17U
-#define TCP_FLAG_FIN  0x01U
-#define FRAME_LEN_MAX 2048U /* of a courier frame that is looked into */
+#define ETHERNET_LEN 14U
+#define IPV4_LEN_MIN 20U
+#define IPV6_LEN     40U
+#define UDP_LEN      8U
+#define PROTOCOL_UDP 17U
+#define TCP_FLAG_FIN 0x01U
 
 static uint16_t be16(const uint8_t *p)
 {
@@ -143,37 +142,6 @@ static void tcp_sent(struct steps *s, const struct steps_frame *f, const struct 
 
 /* ---- courier frames ---- */
 
-static const char *message_text(uint8_t type)
-{
-	static const char *const names[] = {
-		[MESSAGE_PREPARE] = "PREPARE", [MESSAGE_PREPARED] = "PREPARED",   [MESSAGE_REFUSED] = "REFUSED",
-		[MESSAGE_READY] = "READY",     [MESSAGE_COMMITTED] = "COMMITTED", [MESSAGE_REJECT] = "REJECT",
-		[MESSAGE_ABORT] = "ABORT",     [MESSAGE_ABORTED] = "ABORTED",     [MESSAGE_CLOSED] = "CLOSED",
-		[MESSAGE_QUERY] = "QUERY",     [MESSAGE_ALIVE] = "ALIVE",         [MESSAGE_GONE] = "GONE",
-		[MESSAGE_LOST] = "LOST",
-	};
-
-	return type < sizeof names / sizeof names[0] && names[type] ? names[type] : "message";
-}
-
-/* Opens a copy of a frame: its body, borrowed from `copy`, or false. */
-static bool frame_open(const struct steps *s, const struct frame_header *h, const uint64_t *boots, uint8_t *copy,
-		       size_t len, struct frame_body *body)
-{
-	struct seal_path path = {
-		.purpose = SEAL_PURPOSE_DATA, .sender = h->from, .receiver = h->to, .sender_boot = h->boot};
-	struct seal_key key;
-	int r;
-
-	if (!h->from || !h->to || h->from > s->scenario->nodes_count || h->to > s->scenario->nodes_count)
-		return false;
-	path.receiver_boot = boots[h->to - 1];
-	seal_key_derive(&key, s->cluster->cipher, s->cluster->key, &path);
-	r = seal_open(&key, h->number, copy, FRAME_HEADER_LEN, len);
-	seal_key_wipe(&key);
-	return !r && !frame_body_decode(body, FRAME_KIND_DATA, copy + FRAME_HEADER_LEN, len - FRAME_OVERHEAD);
-}
-
 /* Whether a piece is of the connection's blob; the first piece tells, by the flow identifier in it. */
 static bool blob_is_of(struct steps_connection *c, const struct frame_header *h, const struct frame_data *d)
 {
@@ -219,7 +187,7 @@ static bool frame_look(struct steps_connection *c, const struct frame_header *h,
 			}
 		} else if (!message_decode(&m, d->type, d->bytes, d->len) && tuple_equal(&m.tuple, &c->tuple)) {
 			len += (size_t)snprintf(step->text + len, STEPS_TEXT_MAX - len, "%s%s", gap,
-						message_text(d->type));
+						opened_message_name(d->type));
 		}
 	}
 	return len > 0;
@@ -242,14 +210,14 @@ static bool control_again(const struct steps_connection *c, const struct step *s
 static void courier_sent(struct steps *s, const struct steps_frame *f, const uint8_t *frame, size_t len, uint64_t hash,
 			 nstime now)
 {
-	uint8_t copy[FRAME_LEN_MAX];
+	uint8_t copy[OPENED_FRAME_MAX];
 	struct frame_header h;
 	struct frame_body body;
 
 	if (len > sizeof copy || frame_header_decode(&h, frame, len) || h.kind != FRAME_KIND_DATA)
 		return;
 	memcpy(copy, frame, len);
-	if (!frame_open(s, &h, f->boots, copy, len, &body))
+	if (!opened_frame(s->cluster, f->boots, s->scenario->nodes_count, &h, copy, len, &body))
 		return;
 	for (size_t i = 0; i < s->followed_count; i++) {
 		struct step step = {

@@ -58,6 +58,7 @@ struct world_options {
 	uint64_t seed;
 	const char *out; /* directory that exists, for captures and blobs; NULL: none are written */
 	bool save_blobs;
+	bool save_plain;         /* captures say what sealed frames carry */
 	bool csv;                /* tables into `out` */
 	bool record;             /* for world_record_take */
 	uint64_t connection;     /* whose steps are recorded; 0: the first that is handed over */

@@ -63,6 +63,8 @@ int world_captures_open(struct world *w)
 	if (!w->options.out || !s->captures_count)
 		return 0;
 	w->captures = captures_new(s, w->tunnels, w->tunnels_count);
+	if (w->options.save_plain)
+		captures_open_frames(w->captures, &w->cluster);
 	if (s->captures_merged && !(file = capture_open(w, "all", &err)))
 		return err;
 	for (size_t n = 0; n < s->captures_count; n++) {

@@ -84,6 +84,10 @@ local bf = {
 	buffered = ProtoField.bool("baton.buffered", "Buffered before infusion"),
 	retransmission = ProtoField.string("baton.retransmission", "Courier retransmission"),
 	rejected = ProtoField.string("baton.rejected", "Courier rejected it"),
+	plain = ProtoField.string("baton.plain", "Carries"),
+	message = ProtoField.string("baton.message", "Message"),
+	message_flow = ProtoField.uint32("baton.message.flow", "Flow identifier in the message"),
+	blob = ProtoField.string("baton.blob", "Of a blob"),
 }
 baton.fields = bf
 
@@ -170,6 +174,23 @@ local function words_add(t, words)
 	if words:match("^buffered before infusion") then
 		t:add(bf.buffered, true):set_generated()
 		t:add_proto_expert_info(ef.buffered)
+	end
+	local plain = words:match("^plain: (.*)$")
+	for section in ((plain or "") .. " | "):gmatch("(.-) | ") do
+		local message, rest = section:match("^(%u+), (message .*)$")
+		if section ~= "" then
+			t:add(bf.plain, section):set_generated()
+		end
+		if message then
+			local flow = rest:match("flow (%d+)")
+			t:add(bf.message, message):set_generated()
+			if flow then
+				t:add(bf.message_flow, tonumber(flow)):set_generated()
+			end
+		end
+		if message == "BLOB" then
+			t:add(bf.blob, rest):set_generated()
+		end
 	end
 	for _, what in ipairs({ "retransmission", "rejected" }) do
 		local why = words:match("^courier: " .. what .. " %((.*)%)$")

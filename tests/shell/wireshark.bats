@@ -102,10 +102,29 @@ no_error() {
 	no_error "$BATS_TEST_TMPDIR/plain.pcap"
 }
 
+@test "--save-plain tells what sealed frames carry, and changes nothing else" {
+	local dir=$BATS_TEST_TMPDIR/handoff sets=(--set 'traffic.0.requests=60' --set 'expect=[]' --set 'faults=[]' --set capture=all)
+	run_scenario "$srcdir/scenarios/handoff.yaml" --save-plain "${sets[@]}"
+	cmp "$dir/result.json" "$RUN/result.json"
+	cmp "$dir/trace.jsonl" "$RUN/trace.jsonl"
+	# every frame that is whole is opened, and the message of each hand-off is there
+	[ -z "$(fields "$dir/all.pcapng" 'baton.frame.kind == 2 && !baton.plain && !baton.corrupted' frame.number)" ]
+	diff <(fields "$dir/all.pcapng" 'baton.message == "PREPARE"' baton.message.flow baton.plain | grep -o 'PREPARE, message [0-9]*, flow [0-9]*' | sed 's/.* //' | sort -u) \
+		<(jq -r 'select(.ev == "handoff.prepare") | .flow' "$dir/trace.jsonl" | sort -u)
+	diff <(fields "$dir/all.pcapng" baton.blob baton.message.flow | tr , '\n' | sort -u) <(jq -r 'select(.ev == "blob.send") | .flow' "$dir/trace.jsonl" | sort -u)
+	# the same packets without their comments
+	diff <(fields "$dir/all.pcapng" frame frame.time_epoch frame.interface_name frame.len udp.checksum tcp.checksum) \
+		<(fields "$RUN/all.pcapng" frame frame.time_epoch frame.interface_name frame.len udp.checksum tcp.checksum)
+	no_error "$dir/all.pcapng"
+	run "$BATON" run --save-plain --out "$BATS_TEST_TMPDIR/none" --set 'capture=[]' "$srcdir/scenarios/handoff.yaml"
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"--save-plain is about captures, and"* ]]
+}
+
 @test "doc/wireshark.md shows what its commands print" {
 	mkdir -p "$BATS_TEST_TMPDIR/at/out"
 	cd "$BATS_TEST_TMPDIR/at"
 	ln -s "$srcdir/pcap" pcap
-	"$BATON" run --quiet --out out/handoff "$srcdir/scenarios/handoff.yaml"
+	"$BATON" run --quiet --save-plain --out out/handoff "$srcdir/scenarios/handoff.yaml"
 	"$srcdir/tests/lib/doc-shark" "$srcdir/doc/wireshark.md" | diff "$srcdir/doc/wireshark.md" -
 }
