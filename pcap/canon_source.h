@@ -23,7 +23,7 @@ struct canon_line {
 /* Opens `path`; "-" is standard input. NULL with `why` (CANON_MISTAKE_MAX bytes) filled: "PATH: what is wrong". */
 struct canon_source *canon_source_open(const char *path, uint32_t connections_max, char *why);
 
-/* 1 with the next line, good until the next call; 0 at the end; E_FORMAT, E_TRUNCATED or E_NOMEM, with
+/* 1 with the next line, good until the next call; 0 at the end; E_FORMAT or E_TRUNCATED, with
  * canon_source_why, and nothing more after it. */
 int canon_source_next(struct canon_source *s, struct canon_line *line);
 

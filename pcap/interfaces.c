@@ -20,6 +20,7 @@
 #define LOOKED_AT_MAX     2048U /* bytes of a block that are looked at: an interface's first options */
 #define OPTION_IF_NAME    2U
 #define UNTOLD            UINT32_MAX
+#define PACKETS_DONE_MAX  65536U /* bytes of `packets` that are done with before the rest moves up */
 
 struct interfaces {
 	char (*names)[INTERFACE_NAME_MAX + 1];
@@ -201,8 +202,10 @@ const char *interfaces_next(struct interfaces *w)
 		return NULL;
 	memcpy(&name, w->packets.data + w->packets_at, sizeof(name));
 	w->packets_at += sizeof(name);
-	if (w->packets_at == w->packets.len) {
-		vec_clear(&w->packets);
+	/* The last packet of what was read is often not whole yet, so that some may always wait. */
+	if (w->packets_at == w->packets.len || w->packets_at >= PACKETS_DONE_MAX) {
+		w->packets.len -= w->packets_at;
+		memmove(w->packets.data, w->packets.data + w->packets_at, w->packets.len);
 		w->packets_at = 0;
 	}
 	return name == UNTOLD ? NULL : w->names[name];

@@ -38,7 +38,7 @@ struct capture *capture_open(const char *path, char *why);
 struct capture *capture_open_stream(FILE *f, struct gunzip *g, char *why);
 
 /* 1 with the next packet, 0 at the end, or, once and for all: E_TRUNCATED (the file ends within a record or within
- * gzip's data), E_FORMAT (malformed from here on; libpcap's mixed link types too), E_NOMEM. */
+ * gzip's data), E_FORMAT (malformed from here on; libpcap's mixed link types too). */
 int capture_next(struct capture *c, struct capture_packet *p);
 
 /* What the last error was, with the number of packets read before it. Static until capture_close. */
