@@ -30,6 +30,7 @@
 struct flow {
 	uint32_t identifier; /* 0: none */
 	struct tuple tuple;
+	size_t node; /* whom its last packet was for; any at first */
 };
 
 /* A courier frame that carries again what was sent before. */
@@ -199,30 +200,45 @@ static bool is_tunnel(const struct capture_comments *c, const struct addr *a)
 	return false;
 }
 
-/* Whose address it is, or the address itself. */
-static const char *name_of(const struct capture_comments *c, const struct addr *a, char text[ADDR_TEXT_MAX])
+static bool node_has(const struct scenario_node *node, const struct addr *a)
+{
+	for (size_t i = 0; i < node->attachments_count; i++)
+		if (addr_equal(addr_pair_get(&node->attachments[i].address, a->family), a))
+			return true;
+	return false;
+}
+
+/* Whose address it is, or the address itself. *node is looked at first, and is that node then. */
+static const char *name_of(const struct capture_comments *c, const struct addr *a, size_t *node,
+			   char text[ADDR_TEXT_MAX])
 {
 	const struct scenario *s = c->scenario;
 
-	for (size_t n = 0; n < s->nodes_count; n++)
-		for (size_t i = 0; i < s->nodes[n].attachments_count; i++)
-			if (addr_equal(addr_pair_get(&s->nodes[n].attachments[i].address, a->family), a))
-				return s->nodes[n].name;
+	if (node_has(&s->nodes[*node], a))
+		return s->nodes[*node].name;
+	for (size_t n = 0; n < s->nodes_count; n++) {
+		if (!node_has(&s->nodes[n], a))
+			continue;
+		*node = n;
+		return s->nodes[n].name;
+	}
 	return addr_text(a, text);
 }
 
 static void tunnel_comment(const struct capture_comments *c, const struct look *l, struct capture_comment *comment)
 {
 	uint32_t flow = (uint32_t)l->ports[0] << 16 | l->ports[1];
-	const struct flow *known = flow_slot(c, flow);
+	struct flow *known = flow_slot(c, flow);
 	char name[ADDR_TEXT_MAX], tuple[TUPLE_TEXT_MAX];
 
 	if (is_tunnel(c, &l->source))
-		capture_comment_add(comment, "encapsulated, flow %u -> %s%s%s", flow, name_of(c, &l->destination, name),
+		capture_comment_add(comment, "encapsulated, flow %u -> %s%s%s", flow,
+				    name_of(c, &l->destination, &known->node, name),
 				    known->identifier == flow ? ", " : "",
 				    known->identifier == flow ? tuple_text(&known->tuple, tuple) : "");
 	else if (is_tunnel(c, &l->destination))
-		capture_comment_add(comment, "bounced, flow %u, from %s", flow, name_of(c, &l->source, name));
+		capture_comment_add(comment, "bounced, flow %u, from %s", flow,
+				    name_of(c, &l->source, &known->node, name));
 }
 
 /* Words of one comment, joined by " | ". */
