@@ -185,8 +185,9 @@ END_TEST
 static _Noreturn int job_for_ever(void *context, size_t index)
 {
 	(void)context;
-	(void)index;
-	kill(getppid(), SIGTERM);
+	/* One signal: a second could come when pool_run no longer waits for any. */
+	if (index == 0)
+		kill(getppid(), SIGTERM);
 	for (;;)
 		pause();
 }
