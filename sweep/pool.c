@@ -34,6 +34,9 @@ static _Noreturn void child(const struct state *s, size_t index, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE);
+	/* Whatever the parent does about these, a child just ends. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &s->before, NULL);
 	int status = s->pool->run(s->pool->context, index);
 	fflush(NULL);
