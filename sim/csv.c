@@ -36,22 +36,26 @@ static void field_begin(struct csv *c)
 	c->in_row = true;
 }
 
+void csv_quote(FILE *file, const char *text)
+{
+	if (!text[strcspn(text, ",\"\r\n")]) {
+		fputs(text, file);
+		return;
+	}
+	putc('"', file);
+	for (; *text; text++) {
+		if (*text == '"')
+			putc('"', file);
+		putc(*text, file);
+	}
+	putc('"', file);
+}
+
 void csv_text(struct csv *c, const char *text)
 {
 	field_begin(c);
-	if (!c->file)
-		return;
-	if (!text[strcspn(text, ",\"\r\n")]) {
-		fputs(text, c->file);
-		return;
-	}
-	putc('"', c->file);
-	for (; *text; text++) {
-		if (*text == '"')
-			putc('"', c->file);
-		putc(*text, c->file);
-	}
-	putc('"', c->file);
+	if (c->file)
+		csv_quote(c->file, text);
 }
 
 void csv_number(struct csv *c, uint64_t value)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Comma-separated values (RFC 4180): a header line, then rows. Column names carry their units ("latency_us").
  *
- * Errors are kept and told at the end. Callers: the parts of sim/ that write tables. */
+ * Errors are kept and told at the end. Callers: the parts of sim/ that write tables; sweep/ quotes by it. */
 #ifndef BATON_SIM_CSV_H
 #define BATON_SIM_CSV_H
 
@@ -14,6 +14,9 @@ struct csv {
 	bool in_row;
 	int error; /* errno of the first failure; 0: none */
 };
+
+/* Writes a text as one field, quoted where RFC 4180 wants it. */
+void csv_quote(FILE *file, const char *text);
 
 /* Creates DIR/NAME. */
 void csv_open(struct csv *c, const char *directory, const char *name);

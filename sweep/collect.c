@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "sim/csv.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -47,24 +48,8 @@ int sweep_file_close(const struct sweep_store *s, const char *name, FILE *file)
 	return E_IO;
 }
 
-/* A field, in quotes where RFC 4180 wants them. */
-static void csv_text(FILE *f, const char *text)
-{
-	if (!strpbrk(text, ",\"\r\n")) {
-		fputs(text, f);
-		return;
-	}
-	fputc('"', f);
-	for (; *text; text++) {
-		if (*text == '"')
-			fputc('"', f);
-		fputc(*text, f);
-	}
-	fputc('"', f);
-}
-
 /* An integer as such, another number to 10 digits, nothing for what there is not. */
-static void csv_number(FILE *f, double value)
+static void number_write(FILE *f, double value)
 {
 	if (isnan(value))
 		return;
@@ -77,7 +62,7 @@ static void csv_number(FILE *f, double value)
 static void csv_values(FILE *f, const struct sweep_grid *g, size_t cell)
 {
 	for (size_t i = 0; i < g->varies_count; i++) {
-		csv_text(f, sweep_grid_value(g, cell, i));
+		csv_quote(f, sweep_grid_value(g, cell, i));
 		fputc(',', f);
 	}
 }
@@ -85,7 +70,7 @@ static void csv_values(FILE *f, const struct sweep_grid *g, size_t cell)
 static void csv_paths(FILE *f, const struct sweep_grid *g)
 {
 	for (size_t i = 0; i < g->varies_count; i++) {
-		csv_text(f, g->varies[i].path);
+		csv_quote(f, g->varies[i].path);
 		fputc(',', f);
 	}
 }
@@ -107,7 +92,7 @@ static int results_csv(const struct sweep_table *t, const struct sweep_store *s)
 	fputs("seed,outcome,expectations_failed", f);
 	for (size_t i = 0; i < t->metrics_count; i++) {
 		fputc(',', f);
-		csv_text(f, t->metrics[i]);
+		csv_quote(f, t->metrics[i]);
 	}
 	fputs(",fingerprint\r\n", f);
 	for (size_t run = 0; run < t->rows_count; run++) {
@@ -118,7 +103,7 @@ static int results_csv(const struct sweep_table *t, const struct sweep_store *s)
 		fprintf(f, "%s,%s,%zu", row->seed, status_text(row->status), row->failed);
 		for (size_t i = 0; i < t->metrics_count; i++) {
 			fputc(',', f);
-			csv_number(f, sweep_table_value(t, run, i));
+			number_write(f, sweep_table_value(t, run, i));
 		}
 		fprintf(f, ",%s\r\n", row->fingerprint);
 	}
@@ -140,11 +125,11 @@ static int summary_csv(const struct sweep_table *t, const struct sweep_store *s)
 			if (!x.count)
 				continue;
 			csv_values(f, t->grid, cell);
-			csv_text(f, t->metrics[i]);
+			csv_quote(f, t->metrics[i]);
 			fprintf(f, ",%zu", x.count);
 			for (size_t k = 0; k < sizeof(numbers) / sizeof(*numbers); k++) {
 				fputc(',', f);
-				csv_number(f, numbers[k]);
+				number_write(f, numbers[k]);
 			}
 			fputs("\r\n", f);
 		}

@@ -121,6 +121,7 @@ EXTRA_DIST += $(SHELL_TESTS) tests/captures tests/golden tests/lib tests/scenari
 	tests/unit/impair_direction.h \
 	tests/unit/migrate_net.h \
 	tests/unit/statistics.h tests/unit/stack_fixture.h tests/unit/stack_frames.h \
+	tests/unit/said.h \
 	tests/unit/test_courier_net.h
 
 include tests/claims/local.mk

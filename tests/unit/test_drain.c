@@ -3,31 +3,17 @@
 #include "base/err.h"
 #include "lb/drain.h"
 #include "tests/lib/unit.h"
+#include "tests/unit/said.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { SELF = 9, ORIGIN = 2, OTHER = 3 };
 
-static char out[8192];
-static nstime now;
 static struct drain *d;
 static struct drain_move *last; /* handed last */
 static unsigned offers;         /* made in each sweep */
 static unsigned next_user;
-
-__attribute__((format(printf, 1, 2))) static void said(const char *format, ...)
-{
-	size_t len = strlen(out);
-	va_list args;
-
-	ck_assert_int_gt(snprintf(out + len, sizeof out - len, "%llu ", (unsigned long long)(now / NSTIME_MS)), 0);
-	len = strlen(out);
-	va_start(args, format);
-	ck_assert_int_lt(vsnprintf(out + len, sizeof out - len, format, args), (int)(sizeof out - len));
-	va_end(args);
-}
 
 static struct tuple tuple_of(unsigned user)
 {

@@ -4,27 +4,12 @@
 #include "base/err.h"
 #include "lb/health.h"
 #include "tests/lib/unit.h"
+#include "tests/unit/said.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { CLASSIFIER = 2, BACKEND = 4, BACKENDS = 2 };
-
-static char out[4096];
-static nstime now;
-
-__attribute__((format(printf, 1, 2))) static void said(const char *format, ...)
-{
-	size_t len = strlen(out);
-	va_list args;
-
-	ck_assert_int_gt(snprintf(out + len, sizeof out - len, "%llu ", (unsigned long long)(now / NSTIME_MS)), 0);
-	len = strlen(out);
-	va_start(args, format);
-	ck_assert_int_lt(vsnprintf(out + len, sizeof out - len, format, args), (int)(sizeof out - len));
-	va_end(args);
-}
 
 /* ---- the judge ---- */
 
