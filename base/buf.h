@@ -8,20 +8,26 @@
 #ifndef BATON_BASE_BUF_H
 #define BATON_BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define BUF_HEADROOM 64U   /* bytes before data in a new buffer */
 #define BUF_ROOM     1984U /* bytes from data on that a pooled buffer has */
 
+#define BUF_LARGE_ROOM 65568U /* the same of a large buffer: a frame of the longest IP packet, and a little */
+#define BUF_LARGE_KEPT 64U    /* large buffers that nobody holds and that are kept for the next (4 MB) */
+
 struct buf {
-	struct buf *next;                /* the owner's queue */
-	uint8_t *data;                   /* first byte that counts */
-	uint32_t len;                    /* bytes that count */
-	uint32_t capacity;               /* bytes of storage in all */
-	uint64_t mark;                   /* the owner's: the engine stores a frame's due time or order here */
-	uint64_t mark2;                  /* the owner's */
-	uint32_t corrupted;              /* 1 + the bit of its IP packet that a link flipped last; 0: none did */
+	struct buf *next;       /* the owner's queue */
+	uint8_t *data;          /* first byte that counts */
+	uint32_t len;           /* bytes that count */
+	uint32_t capacity;      /* bytes of storage in all */
+	uint64_t mark;          /* the owner's: the engine stores a frame's due time or order here */
+	uint64_t mark2;         /* the owner's */
+	uint32_t corrupted;     /* 1 + the bit of its IP packet that a link flipped last; 0: none did */
+	uint16_t segment_bytes; /* of a TCP packet that stands for several: text of each but the last; else 0 */
+	bool checksum_good;     /* its TCP checksum is known to be good, but for what `corrupted` says */
 	_Alignas(16) uint8_t opaque[64]; /* room for the header a stack wraps round the buffer (a pbuf_custom) */
 	_Alignas(16) uint8_t storage[];
 };
@@ -38,7 +44,10 @@ struct buf_queue {
  * machine). */
 struct buf *buf_alloc(uint32_t room);
 
-/* A copy with the same data bytes, marks, corruption and headroom of at least BUF_HEADROOM. */
+/* The same with room for BUF_LARGE_ROOM bytes, from a small pool of such buffers. */
+struct buf *buf_alloc_large(void);
+
+/* A copy with the same data bytes, marks, corruption, segments and headroom of at least BUF_HEADROOM. */
 struct buf *buf_clone(const struct buf *b);
 
 /* Gives the buffer back. NULL is allowed. */

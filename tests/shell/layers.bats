@@ -3,10 +3,11 @@
 # The layers of doc/ARCHITECTURE.md, held to the #include lines and to the symbols of the static libraries.
 #
 #     base <- lb, stack, pcap       lb, stack <- node       node, pcap <- sim <- report <- sweep <- cli
+#                                                                         sim <- live <- cli
 
 load ../lib/shell.bash
 
-folders="base lb stack pcap node sim report sweep cli"
+folders="base lb stack pcap node sim live report sweep cli"
 
 # What each folder may include, itself included.
 allowed() {
@@ -17,9 +18,10 @@ allowed() {
 	pcap) echo base pcap ;;
 	node) echo base lb stack node ;;
 	sim) echo base lb stack node pcap sim ;;
+	live) echo base lb stack node pcap sim live ;;
 	report) echo base lb stack node pcap sim report ;;
 	sweep) echo base lb stack node pcap sim report sweep ;;
-	cli) echo base lb stack node pcap sim report sweep cli ;;
+	cli) echo base lb stack node pcap sim live report sweep cli ;;
 	esac
 }
 
@@ -39,13 +41,13 @@ included() {
 
 @test "the arrows that must exist do" {
 	local pair
-	for pair in lb:base stack:base pcap:base node:lb node:stack sim:node sim:pcap sweep:sim sweep:report cli:sweep; do
+	for pair in lb:base stack:base pcap:base node:lb node:stack sim:node sim:pcap live:base sweep:sim sweep:report cli:sweep; do
 		included "${pair%:*}" | grep -qx "${pair#*:}" || { echo "no $pair"; return 1; }
 	done
 }
 
 @test "only stack/ includes lwIP" {
-	! grep -lE '#include [<"](lwip|netif)/' "$srcdir"/{base,lb,pcap,node,sim,report,sweep,cli}/*.[ch]
+	! grep -lE '#include [<"](lwip|netif)/' "$srcdir"/{base,lb,pcap,node,sim,live,report,sweep,cli}/*.[ch]
 }
 
 # Symbols that a library needs from elsewhere.
