@@ -157,12 +157,11 @@ static void attachment_lines(struct group *g, const struct scenario *s, const st
 
 static void roles_line(struct group *g, const struct scenario_node *n)
 {
-	static const char *const names[] = {"client", "forwarder", "classifier", "backend", "host", "router"};
 	char text[TOPOLOGY_TEXT_MAX] = "";
 
-	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+	for (unsigned i = 0; scenario_roles[i]; i++)
 		if (n->roles & 1U << i)
-			add(text, "", names[i], "");
+			add(text, "", scenario_roles[i], "");
 	line_add(g, text);
 }
 

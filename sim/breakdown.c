@@ -162,12 +162,10 @@ size_t breakdown_rule_of(const struct breakdown_rules *r, const struct scenario 
 
 static void role_names(const struct scenario_node *n, char out[64])
 {
-	static const char *const names[] = {"client", "forwarder", "classifier", "backend", "host", "router"};
-
 	*out = 0;
-	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+	for (unsigned i = 0; scenario_roles[i]; i++)
 		if (n->roles & 1U << i)
-			strcat(strcat(out, *out ? " " : ""), names[i]);
+			strcat(strcat(out, *out ? " " : ""), scenario_roles[i]);
 }
 
 static int nodes_write(const struct world *w, const char *directory)

@@ -62,6 +62,7 @@ libsim_a_SOURCES = \
 	sim/scenario_match.c \
 	sim/scenario_mistake.c \
 	sim/scenario_nodes.c \
+	sim/scenario_outside.c \
 	sim/scenario_pace.c \
 	sim/scenario_outputs.c \
 	sim/scenario_parse.h \

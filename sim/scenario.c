@@ -107,6 +107,7 @@ void scenario_free(struct scenario *s)
 		free(s->filters[i]);
 	free(s->networks);
 	free(s->nodes);
+	free(s->outsides);
 	free(s->services);
 	free(s->traffic);
 	free(s->faults);
@@ -128,6 +129,9 @@ bool scenario_network_holds(const struct scenario_network *n, const struct addr 
 
 	return subnet->address.family && addr_in_prefix(a, &subnet->address, subnet->prefix_len);
 }
+
+const char *const scenario_roles[] = {"client", "forwarder", "classifier", "backend", "host",
+				      "router", "bridge",    "device",     NULL};
 
 size_t scenario_node_find(const struct scenario *s, const char *name)
 {
@@ -300,6 +304,7 @@ static void parse_root(struct parse *p)
 	parse_top(p);
 	parse_networks(p);
 	parse_nodes(p);
+	parse_outsides(p);
 	parse_names(p);
 	check_forwarders(p);
 	parse_services(p);

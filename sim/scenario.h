@@ -32,7 +32,7 @@ struct scenario_subnet {
 	uint8_t prefix_len;
 };
 
-/* It has a subnet of one family or of both. */
+/* It has a subnet of one family or of both; one that only joins bridges and a device of the machine may have none. */
 struct scenario_network {
 	char *name;
 	struct scenario_subnet v4, v6;
@@ -53,7 +53,10 @@ bool scenario_network_holds(const struct scenario_network *n, const struct addr 
 #define ROLE_BACKEND    0x08U
 #define ROLE_HOST       0x10U
 #define ROLE_ROUTER     0x20U
-#define ROLE_ANY        0x3fU
+#define ROLE_BRIDGE     0x40U /* not a stack: it passes frames between its networks */
+#define ROLE_OUTSIDE    0x80U /* a device of the machine that Baton runs on: see struct scenario_outside */
+#define ROLE_ANY        0xffU
+#define ROLE_STACKLESS  (ROLE_BRIDGE | ROLE_OUTSIDE)
 
 struct scenario_attachment {
 	size_t network;             /* index */
@@ -91,6 +94,14 @@ struct scenario_node {
 	struct scenario_route *routes; /* computed ones, replaced by the file's where it has any; last: defaults */
 	size_t routes_count;
 	struct node_limits limits;
+};
+
+/* tap: or veth: of a network. Such a device is listed among the nodes too (ROLE_OUTSIDE, named after it), with one
+ * attachment, whose addresses are the host's side: so it is captured, impaired and cut off like any other. In baton run
+ * nobody is there. */
+struct scenario_outside {
+	size_t node;
+	bool tap; /* else an interface that exists, by a packet socket */
 };
 
 enum service_protocol { PROTOCOL_HTTP, PROTOCOL_NONE, PROTOCOL_TLS, PROTOCOL_AUTO };
@@ -256,6 +267,8 @@ struct scenario {
 	size_t networks_count;
 	struct scenario_node *nodes;
 	size_t nodes_count;
+	struct scenario_outside *outsides;
+	size_t outsides_count;
 	struct scenario_service *services;
 	size_t services_count;
 	struct scenario_traffic *traffic;
@@ -306,6 +319,9 @@ bool scenario_drains(const struct scenario *s);
 
 /* Whether a rule is sticky. */
 bool scenario_is_sticky(const struct scenario *s);
+
+/* The names of the roles, in the order of their bits; NULL at the end. */
+extern const char *const scenario_roles[];
 
 /* The node with this name, or SIZE_MAX. */
 size_t scenario_node_find(const struct scenario *s, const char *name);

@@ -47,6 +47,9 @@ static void pool_take(struct pool *pool, const struct addr *address, size_t node
 static const struct doc *address_doc(const struct parse *p, size_t node, size_t network, uint8_t family)
 {
 	const struct doc *on = doc_get(p->node_docs[node], "on");
+
+	if (p->s->nodes[node].roles & ROLE_OUTSIDE)
+		return outside_host_doc(p->node_docs[node], family);
 	const struct doc *attachment = on ? doc_get(on, p->s->networks[network].name) : NULL;
 	const struct doc *d = attachment ? doc_get(attachment, "address") : NULL;
 	struct addr a;
@@ -173,9 +176,11 @@ static bool subnet_assign(struct parse *p, struct pool *pool, bool cluster)
 		struct scenario_attachment *a = index == SIZE_MAX ? NULL : &s->nodes[i].attachments[index];
 		struct addr address;
 
-		if (!a)
+		if (!a || (s->nodes[i].roles & ROLE_BRIDGE))
 			continue;
 		address = *addr_pair_get(&a->address, pool->subnet->address.family);
+		if (!address.family && (s->nodes[i].roles & ROLE_OUTSIDE))
+			continue;
 		if (!address.family) {
 			if (!pool_assign(pool, &address))
 				return false;

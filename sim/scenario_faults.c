@@ -103,7 +103,10 @@ static bool fault_node(struct parse *p, struct doc *d, struct scenario_fault *f)
 	if (!parse_text(p, d, &text))
 		return false;
 	f->node = parse_node_ref(p, d, text, strlen(text));
-	return f->node != SIZE_MAX;
+	if (f->node == SIZE_MAX || !(p->s->nodes[f->node].roles & ROLE_STACKLESS))
+		return f->node != SIZE_MAX;
+	MISTAKE(p, d, "'%s' has no stack that could be lost; take its link down instead", text);
+	return false;
 }
 
 /* How long a fault lasts: it must be said, and more than no time. */

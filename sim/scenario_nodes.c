@@ -12,7 +12,9 @@
 #define PREFIX6_LEN_MIN 16U
 #define PREFIX6_LEN_MAX 126U
 
-static const char *const role_words[] = {"client", "forwarder", "classifier", "backend", "host", "router", NULL};
+/* scenario_roles but the last, which is no word of the format. */
+static const char *const role_words[] = {"client", "forwarder", "classifier", "backend",
+					 "host",   "router",    "bridge",     NULL};
 
 /* One of a network's subnets: it may have one of each family. */
 static bool network_subnet(struct parse *p, const struct doc *d, struct scenario_network *n)
@@ -62,8 +64,8 @@ static bool subnets_overlap(const struct scenario_subnet *a, const struct scenar
 /* True when sound. */
 static bool parse_network(struct parse *p, struct doc *d)
 {
-	static const char *const known[] = {"subnet", NULL};
-	static const char *const later[] = {"mtu", "tap", "host", NULL};
+	static const char *const known[] = {"subnet", "tap", "veth", "host", NULL};
+	static const char *const later[] = {"mtu", NULL};
 	struct scenario *s = p->s;
 	struct scenario_network n = {0};
 	struct doc *subnet = doc_get(d, "subnet");
@@ -72,8 +74,11 @@ static bool parse_network(struct parse *p, struct doc *d)
 	if (!parse_map(p, d, "a network", known, later))
 		return false;
 	if (!subnet) {
-		MISTAKE_KEY(p, d, "network '%s' has no 'subnet'", d->key);
-		sound = false;
+		/* one that bridges alone are on needs no addresses: see parse_on */
+		if (!doc_get(d, "tap") && !doc_get(d, "veth")) {
+			MISTAKE_KEY(p, d, "network '%s' has no 'subnet'", d->key);
+			sound = false;
+		}
 	} else {
 		sound &= network_subnets(p, subnet, &n);
 	}
@@ -145,6 +150,8 @@ static void parse_roles(struct parse *p, const struct doc *node, unsigned *roles
 		MISTAKE_KEY(p, d, "a client cannot be forwarder, classifier or backend as well");
 	if ((*roles & ROLE_BACKEND) && (*roles & (ROLE_FORWARDER | ROLE_CLASSIFIER)))
 		MISTAKE_KEY(p, d, "a backend cannot be forwarder or classifier as well");
+	if ((*roles & ROLE_BRIDGE) && *roles != ROLE_BRIDGE)
+		MISTAKE_KEY(p, d, "'bridge' passes frames on, has no stack, and goes with no other role");
 	if ((*roles & ROLE_HOST) && *roles != ROLE_HOST)
 		MISTAKE_KEY(p, d, "'host' is a plain node and goes with no other role");
 }
@@ -213,6 +220,23 @@ static bool parse_attachment(struct parse *p, struct doc *d, bool alone, struct 
 	return sound && address->count;
 }
 
+/* What only nodes with a stack have. */
+static bool attachment_fits(struct parse *p, struct doc *d, const struct scenario_node *n, size_t network)
+{
+	const struct scenario_network *to = &p->s->networks[network];
+
+	if (n->roles & ROLE_BRIDGE) {
+		parse_never(p, d, "address", "a bridge has no address");
+		return !doc_get(d, "address");
+	}
+	if (to->v4.address.family || to->v6.address.family || !n->roles)
+		return true;
+	if (doc_get(p->network_docs[network], "subnet")) /* a mistake of its own */
+		return false;
+	MISTAKE_KEY(p, d, "network '%s' has no 'subnet', so that only a bridge can be on it", to->name);
+	return false;
+}
+
 static bool parse_on(struct parse *p, struct doc *node, bool alone, struct scenario_node *n)
 {
 	struct doc *on = doc_get(node, "on");
@@ -237,6 +261,7 @@ static bool parse_on(struct parse *p, struct doc *node, bool alone, struct scena
 			sound = false;
 			continue;
 		}
+		sound &= attachment_fits(p, on->items[i], n, a.network);
 		n->attachments = scenario_grow(n->attachments, n->attachments_count, sizeof(a));
 		n->attachments[n->attachments_count++] = a;
 	}
@@ -281,8 +306,7 @@ static void *copy_of(const void *array, size_t count, size_t size)
 	return copy;
 }
 
-/* Adds a node as `model` says; its arrays are copied. False: too many. */
-static bool node_add(struct parse *p, struct doc *d, const struct scenario_node *model, const char *name)
+bool node_add(struct parse *p, struct doc *d, const struct scenario_node *model, const char *name)
 {
 	struct scenario *s = p->s;
 	size_t index = s->nodes_count;
@@ -329,6 +353,11 @@ static bool parse_node(struct parse *p, struct doc *d)
 	}
 	parse_roles(p, d, &model.roles);
 	p->addressed &= parse_on(p, d, r.first >= r.last, &model) && model.roles;
+	if (model.roles & ROLE_BRIDGE) {
+		parse_never(p, d, "apps", "a bridge has no stack");
+		parse_never(p, d, "routes", "a bridge has no stack");
+		parse_never(p, d, "limits", "a bridge has no stack");
+	}
 	parse_apps(p, d, &model);
 	parse_limits(p, d, model.roles, &model.limits);
 	if (r.first > r.last && r.len)

@@ -89,7 +89,9 @@ bool parse_bool(struct parse *p, const struct doc *d, bool *out);
 bool parse_word(struct parse *p, const struct doc *d, const char *const *words, const char *const *later, size_t *out);
 /* An address that a node can have. */
 bool parse_address(struct parse *p, const struct doc *d, const char *text, struct addr *out);
-/* "ADDRESS/LEN", its host bits zero; `what` it is, in mistakes: "a subnet". */
+/* "ADDRESS/LEN"; `what` it is, in mistakes: "a subnet". */
+bool parse_prefix(struct parse *p, const struct doc *d, const char *what, struct scenario_subnet *out);
+/* The same with its host bits zero. */
 bool parse_subnet(struct parse *p, const struct doc *d, const char *what, struct scenario_subnet *out);
 /* "HOST:PORT" or "[ADDRESS]:PORT": the port, and the host, to be freed. */
 bool parse_host_port(struct parse *p, const struct doc *d, const char *text, char **host, uint16_t *port);
@@ -119,6 +121,15 @@ char *parse_path(const struct parse *p, const struct doc *d, const char *path);
  * added; what *out then holds is the scenario's to free all the same. */
 bool parse_distribution(struct parse *p, struct doc *d, enum units_dimension dimension, uint64_t least, uint64_t most,
 			struct distribution *out);
+
+/* Adds a node as `model` says; its arrays are copied. False: too many, which is told. */
+bool node_add(struct parse *p, struct doc *d, const struct scenario_node *model, const char *name);
+
+/* tap:, veth: and host: of the networks, which become nodes behind the file's own. After parse_nodes. */
+void parse_outsides(struct parse *p);
+
+/* The text of host: that gives an outside device its address of a family; NULL: none does. */
+const struct doc *outside_host_doc(const struct doc *network, uint8_t family);
 
 /* apps: { proxy: { port: PORT, to: NODE:PORT or a list } }: the port's value, or NULL with a mistake. */
 const struct doc *parse_proxy_port(struct parse *p, struct doc *d);

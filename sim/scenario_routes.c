@@ -181,6 +181,26 @@ static bool node_routes(struct parse *p, const struct ways *w, struct scenario_n
 	return true;
 }
 
+/* What is behind a device of the machine is reached by way of the machine: the first of the node's networks that has
+ * one with an address. */
+static bool outside_route(struct parse *p, uint8_t family, struct scenario_node *n)
+{
+	const struct scenario *s = p->s;
+
+	for (size_t r = 0; r < n->routes_count; r++)
+		if (!n->routes[r].prefix_len && n->routes[r].prefix.family == family)
+			return true; /* it has a default route */
+	for (size_t i = 0; i < n->attachments_count; i++)
+		for (size_t o = 0; o < s->outsides_count; o++) {
+			const struct scenario_attachment *outside = s->nodes[s->outsides[o].node].attachments;
+			const struct addr *gateway = addr_pair_get(&outside->address, family);
+
+			if (outside->network == n->attachments[i].network && gateway->family)
+				return route_add(p, n, &(struct scenario_route){{.family = family}, 0, i, *gateway});
+		}
+	return true;
+}
+
 /* A route of the file: of each family that both ends have. */
 struct file_route {
 	struct scenario_subnet to[2]; /* of IPv4 and IPv6 */
@@ -322,7 +342,10 @@ static bool family_routes(struct parse *p, uint8_t family, bool avoid_forwarders
 		/* The nodes of a range have the same networks, and so the same routes: they are copied. */
 		if ((i && p->node_docs[i] == p->node_docs[i - 1]) || doc_get(p->node_docs[i], "routes"))
 			continue;
-		good = parse_work(p, p->root, s->networks_count) && node_routes(p, &ways, &s->nodes[i]);
+		if (s->nodes[i].roles & ROLE_STACKLESS)
+			continue;
+		good = parse_work(p, p->root, s->networks_count) && node_routes(p, &ways, &s->nodes[i]) &&
+		       outside_route(p, family, &s->nodes[i]);
 	}
 	ways_fini(&ways);
 	return good;
@@ -430,7 +453,8 @@ static void check_direct(struct parse *p, size_t index)
 			for (size_t c = 0; c < s->nodes_count; c++) {
 				const struct addr to = node_address(&s->nodes[c], service->vip.family);
 
-				if (!(s->nodes[c].roles & ROLE_CLIENT) || (c && p->node_docs[c] == p->node_docs[c - 1]))
+				if (!(s->nodes[c].roles & (ROLE_CLIENT | ROLE_OUTSIDE)) ||
+				    (c && p->node_docs[c] == p->node_docs[c - 1]))
 					continue;
 				/* A client without an address of the VIP's family is none of this service's. */
 				if (!to.family || routes_follow(p, d, backend, &to, forwarder))

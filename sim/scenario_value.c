@@ -246,7 +246,7 @@ const char *address_special(const struct addr *a, uint8_t prefix_len)
 	return zero ? "first" : ones ? "broadcast" : NULL;
 }
 
-bool parse_subnet(struct parse *p, const struct doc *d, const char *what, struct scenario_subnet *out)
+bool parse_prefix(struct parse *p, const struct doc *d, const char *what, struct scenario_subnet *out)
 {
 	const char *text, *why, *slash;
 	char address[ADDR_TEXT_MAX];
@@ -268,12 +268,22 @@ bool parse_subnet(struct parse *p, const struct doc *d, const char *what, struct
 		MISTAKE(p, d, "'%s' is longer than an address", text);
 		return false;
 	}
-	for (unsigned bit = (unsigned)len; bit < 8U * addr_len(&a); bit++)
-		if (a.bytes[bit / 8] & (0x80U >> bit % 8)) {
-			MISTAKE(p, d, "'%s' is an address in a subnet: its host bits are not zero", text);
+	*out = (struct scenario_subnet){a, (uint8_t)len};
+	return true;
+}
+
+bool parse_subnet(struct parse *p, const struct doc *d, const char *what, struct scenario_subnet *out)
+{
+	struct scenario_subnet s;
+
+	if (!parse_prefix(p, d, what, &s))
+		return false;
+	for (unsigned bit = s.prefix_len; bit < 8U * addr_len(&s.address); bit++)
+		if (s.address.bytes[bit / 8] & (0x80U >> bit % 8)) {
+			MISTAKE(p, d, "'%s' is an address in a subnet: its host bits are not zero", d->text);
 			return false;
 		}
-	*out = (struct scenario_subnet){a, (uint8_t)len};
+	*out = s;
 	return true;
 }
 

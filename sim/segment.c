@@ -162,7 +162,7 @@ static void frame_switch(struct attachment *from, struct buf *frame, nstime now)
 	struct segment *s = from->segment;
 	uint64_t to = mac_load(frame->data);
 	struct attachment *port = to & MAC_GROUP ? NULL : mac_find(s, to);
-	struct attachment *last;
+	struct attachment *last = NULL;
 
 	mac_learn(s, mac_load(frame->data + 6), from);
 	if (port) {
@@ -173,15 +173,19 @@ static void frame_switch(struct attachment *from, struct buf *frame, nstime now)
 		return;
 	}
 	s->flooded++;
-	if (s->count == 1) {
-		buf_free(frame);
-		return;
+	for (unsigned i = 0; i < s->count; i++) {
+		struct attachment *to_port = s->attachments[i];
+
+		if (to_port == from || !to_port->deliver)
+			continue;
+		if (last)
+			frame_arrive(from, last, buf_clone(frame), now);
+		last = to_port;
 	}
-	last = s->attachments[s->count - 1] == from ? s->attachments[s->count - 2] : s->attachments[s->count - 1];
-	for (unsigned i = 0; s->attachments[i] != last; i++)
-		if (s->attachments[i] != from)
-			frame_arrive(from, s->attachments[i], buf_clone(frame), now);
-	frame_arrive(from, last, frame, now);
+	if (last)
+		frame_arrive(from, last, frame, now);
+	else
+		buf_free(frame);
 }
 
 static void out_fire(struct timer *t, nstime now)
@@ -267,6 +271,12 @@ struct attachment *segment_attach(struct segment *s, const char *name, void *nod
 	s->attachments[s->count++] = a;
 	macs_fit(s, s->count);
 	return a;
+}
+
+void segment_join(struct attachment *a, void *node, segment_deliver deliver)
+{
+	a->node = node;
+	a->deliver = deliver;
 }
 
 void segment_send(struct attachment *a, struct buf *frame, nstime now)

@@ -43,9 +43,9 @@ struct attachment {
 	unsigned index; /* on the segment, counted from 0 */
 	char name[IMPAIR_NAME_MAX];
 	void *node;
-	unsigned port; /* the node's interface */
-	segment_deliver deliver;
-	struct tap tap; /* `watch` is set by the world at any time */
+	unsigned port;           /* the node's interface */
+	segment_deliver deliver; /* NULL: nobody is there, and no frame goes that way */
+	struct tap tap;          /* `watch` is set by the world at any time */
 	struct impair out, in;
 	struct impair_faults faults;
 	struct timer timer_out, timer_in;
@@ -82,9 +82,13 @@ void segment_init(struct segment *s, const struct segment_config *config);
 void segment_fini(struct segment *s); /* frees attachments and every frame on its way */
 
 /* Attaches `node`, to be called as deliver(node, port, ...). `name` is "NODE.NETWORK", unique in the run: it names the
- * random streams, so it is what keeps draws independent of everything else. Lives as long as the segment. */
+ * random streams, so it is what keeps draws independent of everything else. Lives as long as the segment. With
+ * `deliver` NULL nobody is there, until segment_join. */
 struct attachment *segment_attach(struct segment *s, const char *name, void *node, unsigned port,
 				  segment_deliver deliver);
+
+/* Somebody is there from now on. */
+void segment_join(struct attachment *a, void *node, segment_deliver deliver);
 
 /* Captures the attachment's frames from now on, with what its links do to them; `point` is borrowed. */
 void segment_capture(struct attachment *a, struct capture_point *point);

@@ -93,6 +93,41 @@ static void world_deliver(void *context, unsigned port, struct buf *frame, nstim
 		world_node_work(wn);
 }
 
+/* Whether a node is one of this process with a stack. */
+static bool world_node_has_stack(const struct world *w, size_t node)
+{
+	return !(w->scenario->nodes[node].roles & ROLE_STACKLESS) && world_node_here(w, node);
+}
+
+/* A bridge: what comes by one of its attachments goes out by all others. */
+static void world_bridge(void *context, unsigned port, struct buf *frame, nstime now)
+{
+	struct world_node *wn = context;
+
+	for (unsigned i = 0; i < wn->spec->attachments_count; i++)
+		if (i != port)
+			segment_send(wn->attachments[i], buf_clone(frame), now);
+	buf_free(frame);
+}
+
+/* Who takes the frames of a node's attachments; NULL: nobody is there. */
+static segment_deliver world_receiver(const struct world *w, size_t node)
+{
+	unsigned roles = w->scenario->nodes[node].roles;
+
+	if ((roles & ROLE_OUTSIDE) || !world_node_here(w, node))
+		return NULL;
+	return roles & ROLE_BRIDGE ? world_bridge : world_deliver;
+}
+
+struct attachment *world_outside_join(struct world *w, size_t node, segment_deliver deliver, void *context)
+{
+	struct attachment *a = w->nodes[node].attachments[0];
+
+	segment_join(a, context, deliver);
+	return a;
+}
+
 static void world_node_fire(struct timer *timer, nstime now)
 {
 	struct world_node *wn = (struct world_node *)((char *)timer - offsetof(struct world_node, timer));
@@ -241,7 +276,7 @@ static void fault_apply(struct world *w, size_t index, nstime now)
 			world_node_crash(wn);
 		break;
 	case FAULT_RESTART:
-		if (!wn->node) {
+		if (!wn->node && world_node_here(w, f->node)) {
 			r = world_node_boot(wn, &why);
 			if (!r)
 				world_node_settle(wn);
@@ -347,16 +382,18 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 	}
 	int r = world_cluster_build(w, why);
 	if (!r)
-		r = world_segments_build(w, world_deliver, why);
+		r = world_segments_build(w, world_receiver, why);
 	if (!r)
 		r = world_captures_open(w);
 	for (size_t n = 0; !r && n < s->nodes_count; n++)
-		r = world_node_boot(&w->nodes[n], why);
+		if (world_node_has_stack(w, n))
+			r = world_node_boot(&w->nodes[n], why);
 	if (r < 0)
 		return r;
 	pages_heap_settle(s->nodes_count * NODE_HEAP_BYTES);
 	for (size_t n = 0; n < s->nodes_count; n++)
-		world_node_settle(&w->nodes[n]);
+		if (w->nodes[n].node)
+			world_node_settle(&w->nodes[n]);
 	traffic_init(&w->traffic, w);
 	world_watch_start(w);
 	if (s->faults_count)

@@ -54,9 +54,18 @@ struct world_rekey {
 	struct world_node *node;
 };
 
+/* What is different in a world that runs in real time, among others of its cluster. */
+struct world_live {
+	const bool *here; /* by node: whether it runs in this process; NULL: all do */
+	uint64_t boot; /* a boot id of its nodes is this and how often they have started; it grows with every start of
+			  the process */
+	const uint8_t *key; /* SEAL_KEY_LEN bytes: the cluster key if the scenario has none */
+};
+
 struct world_options {
 	uint64_t seed;
-	const char *out; /* directory that exists, for captures and blobs; NULL: none are written */
+	const struct world_live *live; /* real time: borrowed; NULL: simulated */
+	const char *out;               /* directory that exists, for captures and blobs; NULL: none are written */
 	bool save_blobs;
 	bool save_plain;         /* captures say what sealed frames carry */
 	bool csv;                /* tables into `out` */
@@ -136,6 +145,18 @@ static inline const struct histogram *world_histogram_of(const struct world *w, 
 {
 	return (const struct histogram *)(const void *)((const char *)w + h->offset);
 }
+
+/* Whether a node runs in this process. */
+static inline bool world_node_here(const struct world *w, size_t node)
+{
+	const struct world_live *live = w->options.live;
+
+	return !live || !live->here || live->here[node];
+}
+
+/* Joins a device of the machine (ROLE_OUTSIDE) to its network: frames for it go to `deliver` from now on, which takes
+ * ownership; those that it received are given to segment_send on the attachment that this returns. */
+struct attachment *world_outside_join(struct world *w, size_t node, segment_deliver deliver, void *context);
 
 /* Pulls what a node has to send, arms its timer, takes its outcomes. After any call on wn->node from outside. */
 void world_node_settle(struct world_node *wn);

@@ -60,6 +60,8 @@ static void cluster_key(struct world *w, const uint8_t *key)
 {
 	static const uint8_t name[] = "baton cluster key";
 	uint8_t seed[9];
+	if (!key && w->options.live)
+		key = w->options.live->key;
 	if (key) {
 		memcpy(w->cluster.key, key, SEAL_KEY_LEN);
 		return;
@@ -246,7 +248,8 @@ void world_cluster_fini(struct world *w)
 
 /* ---- networks ---- */
 
-int world_segments_build(struct world *w, segment_deliver deliver, const char **why)
+int world_segments_build(struct world *w, segment_deliver (*receiver)(const struct world *w, size_t node),
+			 const char **why)
 {
 	const struct scenario *s = w->scenario;
 	w->segments = calloc(s->networks_count ? s->networks_count : 1, sizeof(*w->segments));
@@ -269,7 +272,7 @@ int world_segments_build(struct world *w, segment_deliver deliver, const char **
 			char name[IMPAIR_NAME_MAX];
 			snprintf(name, sizeof(name), "%s.%s", wn->spec->name, s->networks[from->network].name);
 			struct attachment *at =
-				segment_attach(&w->segments[from->network], name, wn, (unsigned)a, deliver);
+				segment_attach(&w->segments[from->network], name, wn, (unsigned)a, receiver(w, n));
 			wn->attachments[a] = at;
 			int r = segment_set(at, IMPAIR_DIRECTION_OUT, &from->out);
 			if (!r)
@@ -438,7 +441,7 @@ int world_node_build(struct world_node *wn, const char **why)
 	const struct scenario_node *spec = wn->spec;
 	const struct scenario *s = w->scenario;
 	if (!wn->boot_base)
-		wn->boot_base = boot_base(w, spec->name);
+		wn->boot_base = w->options.live ? w->options.live->boot : boot_base(w, spec->name);
 	wn->node = node_new(&(struct node_config){.name = spec->name,
 						  .device = wn->device,
 						  .seed = w->options.seed,

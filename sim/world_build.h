@@ -11,7 +11,8 @@ int world_cluster_build(struct world *w, const char **why);
 void world_cluster_fini(struct world *w);
 /* The cluster's key changes to `key`, or to one drawn from the seed (NULL). Nodes are told by node_rekey. */
 void world_cluster_rekey(struct world *w, const uint8_t *key);
-int world_segments_build(struct world *w, segment_deliver deliver, const char **why);
+int world_segments_build(struct world *w, segment_deliver (*receiver)(const struct world *w, size_t node),
+			 const char **why);
 void world_segments_fini(struct world *w);
 int world_node_build(struct world_node *wn, const char **why);
 
