@@ -239,62 +239,77 @@ void request_fini(struct request *r)
 	*r = (struct request){.result = REQUEST_BAD};
 }
 
-/* How many of the bytes belong to the head, the empty line that ends it included; checks the line ends on the way,
- * where http-parser is more generous than RFC 9112 sections 2.2 and 5.2. Fewer than `len` only when the head ends
- * there, is bad or too large. *end says that it ends. */
-static size_t head_scan(struct request *r, const uint8_t *bytes, size_t len, bool *end)
+/* What the line ends of some bytes say. */
+struct head_scan {
+	size_t len;      /* bytes that are good and belong to the head, the empty line that ends it included */
+	bool end;        /* it ends there */
+	bool too_large;  /* or it would go on beyond its bound */
+	const char *bad; /* or the next byte is wrong: why */
+};
+
+/* Why this byte cannot come next; NULL when it can. */
+static const char *byte_check(const struct request *r, uint8_t byte)
 {
-	size_t i = 0;
+	if (byte == '\0')
+		return "a NUL byte";
+	if ((r->last == '\r') != (byte == '\n'))
+		return "a line that does not end in CR LF";
+	if (byte == '\n' && !r->line_seen && r->line_bytes > 0 && r->spaces != 2)
+		return "a request line that is not three words";
+	if (r->line_bytes == 0 && (byte == ' ' || byte == '\t'))
+		return "a line that begins with white space";
+	return NULL;
+}
 
-	while (i < len && !*end && r->result == REQUEST_NEED_MORE) {
-		uint8_t byte = bytes[i];
+/* Checks the line ends, where http-parser is more generous than RFC 9112 sections 2.2 and 5.2. */
+static struct head_scan head_scan(struct request *r, const uint8_t *bytes, size_t len)
+{
+	struct head_scan s = {0};
 
-		if (r->head_bytes == r->head_bytes_max) {
-			r->result = REQUEST_TOO_LARGE;
+	while (s.len < len && !s.end) {
+		uint8_t byte = bytes[s.len];
+
+		s.too_large = r->head_bytes == r->head_bytes_max;
+		s.bad = s.too_large ? NULL : byte_check(r, byte);
+		if (s.too_large || s.bad)
 			break;
-		}
-		i++;
+		s.len++;
 		r->head_bytes++;
-		if (byte == '\0') {
-			request_bad(r, "a NUL byte");
-		} else if ((r->last == '\r') != (byte == '\n')) {
-			request_bad(r, "a line that does not end in CR LF");
-		} else if (byte == '\n') {
-			if (!r->line_seen && r->line_bytes > 0 && r->spaces != 2)
-				request_bad(r, "a request line that is not three words");
-			*end = r->line_seen && r->line_bytes == 0;
+		if (byte == '\n') {
+			s.end = r->line_seen && r->line_bytes == 0;
 			r->line_seen = r->line_seen || r->line_bytes > 0;
 			r->line_bytes = 0;
 		} else if (byte != '\r') {
-			if (r->line_bytes == 0 && (byte == ' ' || byte == '\t'))
-				request_bad(r, "a line that begins with white space");
 			if (!r->line_seen && byte == ' ' && r->spaces < UINT8_MAX)
 				r->spaces++;
 			r->line_bytes++;
 		}
 		r->last = byte;
 	}
-	return i;
+	return s;
 }
 
+/* What is wrong first is what counts, so that the verdict does not depend on how the bytes were cut into pieces. */
 enum request_result request_input(struct request *r, const uint8_t *bytes, size_t len)
 {
-	bool end = false;
-	size_t head;
+	struct head_scan s;
 
 	if (r->result != REQUEST_NEED_MORE || len == 0)
 		return (enum request_result)r->result;
-	head = head_scan(r, bytes, len, &end);
-	if (r->result != REQUEST_NEED_MORE)
-		return (enum request_result)r->result;
-	http_parser_execute(&r->parser, &request_settings, (const char *)bytes, head);
+	s = head_scan(r, bytes, len);
+	if (s.len)
+		http_parser_execute(&r->parser, &request_settings, (const char *)bytes, s.len);
 	if (r->result != REQUEST_NEED_MORE)
 		return (enum request_result)r->result;
 	if (HTTP_PARSER_ERRNO(&r->parser) != HPE_OK)
 		return request_bad(r, http_errno_description(HTTP_PARSER_ERRNO(&r->parser)));
-	if (end)
-		return request_bad(r, "no request line");
-	return REQUEST_NEED_MORE;
+	if (s.too_large)
+		r->result = REQUEST_TOO_LARGE;
+	else if (s.bad)
+		request_bad(r, s.bad);
+	else if (s.end)
+		request_bad(r, "no request line");
+	return (enum request_result)r->result;
 }
 
 const char *request_method(const struct request *r)

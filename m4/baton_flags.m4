@@ -19,11 +19,24 @@ AC_DEFUN([BATON_WARNINGS], [
 	AC_SUBST([WARN_CFLAGS])
 ])
 
+dnl Fuzz targets that look for inputs, with clang's libFuzzer, instead of going over their corpus.
+AC_DEFUN([BATON_FUZZING], [
+	AC_ARG_ENABLE([fuzzing],
+		[AS_HELP_STRING([--enable-fuzzing], [link tests/fuzz with libFuzzer, all under the sanitizers (needs clang)])],
+		[], [enable_fuzzing=no])
+	FUZZ_ENGINE=
+	AS_IF([test "x$enable_fuzzing" = xyes], [FUZZ_ENGINE=-fsanitize=fuzzer])
+	AC_SUBST([FUZZ_ENGINE])
+	AM_CONDITIONAL([FUZZING], [test "x$enable_fuzzing" = xyes])
+	AC_CHECK_PROGS([FUZZ_CC], [clang clang-14], [clang])
+])
+
 AC_DEFUN([BATON_SANITIZER], [
 	AC_ARG_WITH([sanitizer],
 		[AS_HELP_STRING([--with-sanitizer@<:@=LIST@:>@], [build with -fsanitize=LIST (default: address,undefined)])],
 		[], [with_sanitizer=no])
-	AS_IF([test "x$with_sanitizer" = xyes], [with_sanitizer=address,undefined])
+	AS_IF([test "x$enable_fuzzing" = xyes], [with_sanitizer=fuzzer-no-link,address,undefined],
+		[test "x$with_sanitizer" = xyes], [with_sanitizer=address,undefined])
 	SANITIZER_CFLAGS=
 	AS_IF([test "x$with_sanitizer" != xno],
 		[SANITIZER_CFLAGS="-fsanitize=$with_sanitizer -fno-sanitize-recover=all -fno-omit-frame-pointer"])

@@ -73,7 +73,7 @@ UNIT_TESTS = \
 	tests/unit/test_units
 
 # tests/random/draw draws the scenarios of tests/shell/random.bats.
-check_PROGRAMS = $(UNIT_TESTS) $(CLAIM_TESTS) tests/random/draw
+check_PROGRAMS = $(UNIT_TESTS) $(CLAIM_TESTS) $(FUZZ_TARGETS) tests/random/draw
 
 # Programs default to one source, their name with .c.
 AM_DEFAULT_SOURCE_EXT = .c
@@ -100,7 +100,7 @@ SHELL_TESTS = \
 	tests/shell/transparency.bats \
 	tests/shell/wireshark.bats
 
-TESTS = $(UNIT_TESTS) $(CLAIM_TESTS) $(SHELL_TESTS)
+TESTS = $(UNIT_TESTS) $(CLAIM_TESTS) $(FUZZ_TARGETS) $(SHELL_TESTS)
 TEST_EXTENSIONS = .bats
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 BATS_LOG_DRIVER = $(LOG_DRIVER)
@@ -125,3 +125,4 @@ EXTRA_DIST += $(SHELL_TESTS) tests/captures tests/golden tests/lib tests/scenari
 	tests/unit/test_courier_net.h
 
 include tests/claims/local.mk
+include tests/fuzz/local.mk
