@@ -47,29 +47,41 @@ static int path_join(char out[PATH_BYTES_MAX], const char *directory, const char
 	return E_IO;
 }
 
-/* The engine's loop, in slices: after each the invariants are looked at and the caller is told of progress. */
-static void run_loop(struct world *w, const struct run_options *options, struct run_results *results)
+void run_check(struct run *r, struct run_checks *c)
 {
-	nstime stop = w->scenario->stop;
-	nstime sweep_at = 0, flush_at = 0;
+	struct world *w = &r->world;
+
+	if (w->engine.now >= c->sweep_at) {
+		world_sweep(w, SWEEP_CONNECTIONS);
+		c->sweep_at = w->engine.now + SLICE_NS;
+	}
+	if (w->engine.now >= c->flush_at) {
+		world_captures_flush(w);
+		c->flush_at = w->engine.now + FLUSH_NS;
+	}
+}
+
+/* The engine's loop, in slices: after each the invariants are looked at and the caller is told of progress. */
+static void run_loop(struct run *r)
+{
+	const struct run_options *options = r->options;
+	struct world *w = &r->world;
+	nstime stop = r->scenario->stop;
+	struct run_checks checks = {0};
+
 	while (!w->done && !w->invariants.broken) {
 		nstime next = engine_next_at(&w->engine);
+
 		if (next > stop) {
 			engine_advance(&w->engine, stop);
 			return;
 		}
 		uint64_t events = world_run(w, nstime_min(stop, nstime_add(next, SLICE_NS)), SLICE_EVENTS);
-		if (w->engine.now >= sweep_at) {
-			world_sweep(w, SWEEP_CONNECTIONS);
-			sweep_at = w->engine.now + SLICE_NS;
-		}
-		if (w->engine.now >= flush_at) {
-			world_captures_flush(w);
-			flush_at = w->engine.now + FLUSH_NS;
-		}
+
+		run_check(r, &checks);
 		if (events && options->progress &&
 		    !options->progress(options->context, w->engine.now, stop, w->engine.events)) {
-			results->interrupted = true;
+			r->results->interrupted = true;
 			return;
 		}
 	}
@@ -129,68 +141,99 @@ static void cost_collect(const struct world *w, nstime wall, struct run_results 
 				  });
 }
 
-/* Runs the world and fills everything but the fingerprint. */
-static int world_live(const struct scenario *s, const struct run_options *options, uint64_t seed,
-		      struct tracefile *trace, struct run_results *results)
+static struct world_options world_options_of(const struct run *r)
 {
-	struct world w;
-	const struct world_options wo = {
-		.seed = seed,
-		.out = options->out,
-		.save_blobs = options->save_blobs,
-		.save_plain = options->save_plain,
-		.csv = options->csv && options->out,
-		.record = options->record,
-		.connection = options->connection,
-		.trace = trace,
+	const struct run_options *o = r->options;
+
+	return (struct world_options){
+		.seed = o->seed_given ? o->seed : r->scenario->seed,
+		.live = o->live,
+		.out = o->out,
+		.save_blobs = o->save_blobs,
+		.save_plain = o->save_plain,
+		.csv = o->csv && o->out,
+		.record = o->record,
+		.connection = o->connection,
+		.trace = r->trace,
 	};
-	nstime start = options->clock ? options->clock() : 0;
-	int r = world_init(&w, s, &wo, &results->why);
-	if (!r) {
-		run_loop(&w, options, results);
-		world_collect(&w, &results->metrics);
-		world_tables_write(&w);
-		results->record = world_record_take(&w);
-		cost_collect(&w, options->clock ? options->clock() - start : 0, results);
+}
+
+int run_open(struct run *r, const struct scenario *s, const struct run_options *options, struct run_results *results)
+{
+	char path[PATH_BYTES_MAX], fingerprint[TRACEFILE_FINGERPRINT_LEN + 1];
+	bool traced = options->out && !options->no_trace;
+	int e;
+
+	*results = (struct run_results){0};
+	metrics_init(&results->metrics);
+	metrics_init(&results->perf);
+	*r = (struct run){.scenario = s, .options = options, .results = results};
+	e = options->out ? directory_make(options->out) : 0;
+	if (!e && traced)
+		e = path_join(path, options->out, "trace.jsonl");
+	if (!e)
+		e = tracefile_open(&r->trace, traced ? path : NULL);
+	if (e < 0)
+		return e;
+	r->wall_start = options->clock ? options->clock() : 0;
+	const struct world_options wo = world_options_of(r);
+
+	e = world_init(&r->world, s, &wo, &results->why);
+	if (!e)
+		return 0;
+	int number = errno;
+
+	world_fini(&r->world);
+	invariants_fini(&r->world.invariants);
+	tracefile_close(r->trace, fingerprint);
+	errno = number;
+	return e;
+}
+
+void run_collect(struct run *r)
+{
+	struct run_results *results = r->results;
+	struct world *w = &r->world;
+
+	world_collect(w, &results->metrics);
+	world_tables_write(w);
+	results->record = world_record_take(w);
+	cost_collect(w, r->options->clock ? r->options->clock() - r->wall_start : 0, results);
+	world_fini(w);
+	invariants_check_leaks(&w->invariants);
+	results->broken = w->invariants.broken;
+	memcpy(results->broken_detail, w->invariants.detail, sizeof(results->broken_detail));
+	invariants_fini(&w->invariants);
+}
+
+int run_close(struct run *r)
+{
+	struct run_results *results = r->results;
+	char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1];
+	int e = tracefile_close(r->trace, fingerprint);
+
+	if (r->world.write_failed) {
+		errno = r->world.write_errno;
+		return E_IO;
 	}
-	world_fini(&w);
-	if (!r) {
-		invariants_check_leaks(&w.invariants);
-		results->broken = w.invariants.broken;
-		memcpy(results->broken_detail, w.invariants.detail, sizeof(results->broken_detail));
-	}
-	if (!r && w.write_failed) {
-		errno = w.write_errno;
-		r = E_IO;
-	}
-	invariants_fini(&w.invariants);
-	return r;
+	if (e < 0)
+		return e;
+	metrics_set_text(&results->metrics, "fingerprint", fingerprint);
+	expectations_judge(r->scenario, results);
+	e = results_write(r->options, results);
+	return !e && results->broken ? E_STATE : e;
 }
 
 int run_scenario(const struct scenario *s, const struct run_options *options, struct run_results *results)
 {
-	char path[PATH_BYTES_MAX], fingerprint[TRACEFILE_FINGERPRINT_LEN + 1];
-	struct tracefile *trace;
-	*results = (struct run_results){0};
-	metrics_init(&results->metrics);
-	metrics_init(&results->perf);
-	int r = options->out ? directory_make(options->out) : 0;
-	if (!r && options->out)
-		r = path_join(path, options->out, "trace.jsonl");
-	if (!r)
-		r = tracefile_open(&trace, options->out ? path : NULL);
-	if (r < 0)
-		return r;
-	r = world_live(s, options, options->seed_given ? options->seed : s->seed, trace, results);
-	int closed = tracefile_close(trace, fingerprint);
-	if (!r)
-		r = closed;
-	if (r < 0)
-		return r;
-	metrics_set_text(&results->metrics, "fingerprint", fingerprint);
-	expectations_judge(s, results);
-	r = results_write(options, results);
-	return !r && results->broken ? E_STATE : r;
+	struct run r;
+	int e = run_open(&r, s, options, results);
+
+	if (e < 0)
+		return e;
+	run_loop(&r);
+	run_collect(&r);
+	return run_close(&r);
 }
 
 void run_results_fini(struct run_results *r)

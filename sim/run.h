@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One simulated run from start to end: builds the world of a scenario, runs it in virtual time, writes its files.
+/* One run from start to end: builds the world of a scenario, runs it in virtual time, writes its files. Who runs it in
+ * another time (live/) takes the parts: run_open, the engine's events, run_close.
  *
- * It prints nothing: the command prints the summary from the results. Callers: cli/, tests. */
+ * It prints nothing: the command prints the summary from the results. Callers: cli/, live/, tests. */
 #ifndef BATON_SIM_RUN_H
 #define BATON_SIM_RUN_H
 
@@ -9,6 +10,7 @@
 #include "sim/metrics.h"
 #include "sim/record.h"
 #include "sim/scenario.h"
+#include "sim/world.h"
 
 struct run_options {
 	const char
@@ -19,7 +21,9 @@ struct run_options {
 	bool save_blobs; /* DIR/blobs/FLOW.blob: each hand-off's opened blob */
 	bool csv;        /* DIR/nodes.csv, links.csv, rules.csv, flows.csv, traffic.csv, histograms.csv; with `out` */
 	bool record;     /* results->record, for a page */
-	uint64_t connection; /* whose steps are recorded; 0: the first that is handed over */
+	uint64_t connection;           /* whose steps are recorded; 0: the first that is handed over */
+	bool no_trace;                 /* no DIR/trace.jsonl */
+	const struct world_live *live; /* see struct world_options; NULL: simulated */
 	/* A monotonic clock of the machine, for perf.json alone: sim/ reads none itself. NULL: no time is measured. */
 	nstime (*clock)(void);
 	/* Called every few ten thousand events with what a progress line shows; NULL: never. False stops the run. */
@@ -50,5 +54,33 @@ struct run_results {
  * lacks. results is to be passed to run_results_fini in every case. */
 int run_scenario(const struct scenario *s, const struct run_options *options, struct run_results *results);
 void run_results_fini(struct run_results *r);
+
+/* A run whose events another loop fires. */
+struct run {
+	const struct scenario *scenario;
+	const struct run_options *options;
+	struct run_results *results;
+	struct tracefile *trace;
+	struct world world;
+	nstime wall_start;
+};
+
+/* Makes the directory and builds the world. All three are borrowed until run_close, results being for
+ * run_results_fini in every case. Errors as those of run_scenario; then nothing is to be closed. */
+int run_open(struct run *r, const struct scenario *s, const struct run_options *options, struct run_results *results);
+
+/* The checks that go along with a run, after some of its events: the invariants and what captures hold back. `sweep_at`
+ * and `flush_at` begin as 0. */
+struct run_checks {
+	nstime sweep_at, flush_at;
+};
+void run_check(struct run *r, struct run_checks *c);
+
+/* Collects the results and ends the world, which holds nothing of the caller's any more. Between the two calls results
+ * may be added to. */
+void run_collect(struct run *r);
+
+/* Judges what the scenario expects and writes the files. Returns as run_scenario. */
+int run_close(struct run *r);
 
 #endif

@@ -279,8 +279,28 @@ void segment_join(struct attachment *a, void *node, segment_deliver deliver)
 	a->deliver = deliver;
 }
 
+static bool segment_is_plain(const struct segment *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (!impair_is_plain(&s->attachments[i]->in) || !impair_is_plain(&s->attachments[i]->out))
+			return false;
+	return true;
+}
+
+/* A packet of a frame that was cut. */
+static void segment_cut_send(void *context, struct buf *frame)
+{
+	struct attachment *a = context;
+
+	segment_send(a, frame, a->segment->config.engine->now);
+}
+
 void segment_send(struct attachment *a, struct buf *frame, nstime now)
 {
+	if (__builtin_expect(frame->segment_bytes, 0) && !segment_is_plain(a->segment)) {
+		a->segment->config.cut(frame, segment_cut_send, a);
+		return;
+	}
 	if (frame->len < SEGMENT_FRAME_MIN || frame->len > SEGMENT_FRAME_MAX) {
 		impair_refuse(&a->out, frame, IMPAIR_DROP_RUNT, now);
 		return;

@@ -58,6 +58,9 @@ struct segment_config {
 	const struct addr *tunnels; /* the forwarders' tunnel addresses, for `encapsulated`; borrowed for its life */
 	size_t tunnel_count;
 	struct histogram *queue_us; /* as impair_config.queue_us */
+	/* Cuts a frame that stands for several packets (struct buf, segment_bytes) into those, which it emits; takes
+	 * ownership. NULL: no such frames are sent. */
+	void (*cut)(struct buf *frame, void (*emit)(void *context, struct buf *segment), void *context);
 };
 
 struct segment {
@@ -93,7 +96,8 @@ void segment_join(struct attachment *a, void *node, segment_deliver deliver);
 /* Captures the attachment's frames from now on, with what its links do to them; `point` is borrowed. */
 void segment_capture(struct attachment *a, struct capture_point *point);
 
-/* The node sends a frame. Takes ownership. */
+/* The node sends a frame. Takes ownership. One that stands for several packets goes whole through a segment without
+ * impairments, and is cut otherwise. */
 void segment_send(struct attachment *a, struct buf *frame, nstime now);
 
 /* Impairments of the directions named by IMPAIR_DIRECTION_ bits; see impair_set. */

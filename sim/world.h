@@ -60,6 +60,9 @@ struct world_live {
 	uint64_t boot; /* a boot id of its nodes is this and how often they have started; it grows with every start of
 			  the process */
 	const uint8_t *key; /* SEAL_KEY_LEN bytes: the cluster key if the scenario has none */
+	void (*cut)(struct buf *frame, void (*emit)(void *context, struct buf *segment),
+		    void *context); /* as struct
+				       segment_config's */
 };
 
 struct world_options {

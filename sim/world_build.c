@@ -256,12 +256,14 @@ int world_segments_build(struct world *w, segment_deliver (*receiver)(const stru
 	if (!w->segments)
 		log_fatal("out of memory for %zu networks", s->networks_count);
 	for (size_t n = 0; n < s->networks_count; n++)
-		segment_init(&w->segments[n], &(struct segment_config){.engine = &w->engine,
-								       .seed = w->options.seed,
-								       .trace = &w->sink,
-								       .tunnels = w->tunnels,
-								       .tunnel_count = w->tunnels_count,
-								       .queue_us = &w->queue_us});
+		segment_init(&w->segments[n],
+			     &(struct segment_config){.engine = &w->engine,
+						      .seed = w->options.seed,
+						      .trace = &w->sink,
+						      .tunnels = w->tunnels,
+						      .tunnel_count = w->tunnels_count,
+						      .queue_us = &w->queue_us,
+						      .cut = w->options.live ? w->options.live->cut : NULL});
 	for (size_t n = 0; n < s->nodes_count; n++) {
 		struct world_node *wn = &w->nodes[n];
 		wn->attachments = calloc(wn->spec->attachments_count + 1, sizeof(struct attachment *));
