@@ -91,6 +91,7 @@
 	X(COURIER_RETRANSMIT, "courier.retransmit", "C1.7", "a lost frame's content was sent again")                   \
 	X(COURIER_DELIVER, "courier.deliver", "C1.7", "a whole message was delivered")                                 \
 	X(COURIER_GIVEUP, "courier.giveup", "", "a message was given up: peer dead or time over")                      \
+	X(RELAY_END, "relay.end", "", "a relayed connection ended, and how")                                           \
 	X(REQUEST_START, "request.start", "", "a client opened or reused a connection for a request")                  \
 	X(REQUEST_DONE, "request.done", "", "a reply came whole and every byte was verified")                          \
 	X(REQUEST_ABORT, "request.abort", "", "a client gave a request up on purpose")                                 \

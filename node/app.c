@@ -173,7 +173,8 @@ void app_free(struct app *a)
 		return;
 	while ((conn = LIST_FIRST(&a->conns)))
 		app_conn_free(conn);
-	free(a->targets);
+	if (a->class->app_fini)
+		a->class->app_fini(a);
 	free(a);
 }
 

@@ -22,6 +22,7 @@
  * Auto: HTTP or TLS, as each connection begins.
  * Echo: returns every byte, then ends its side when the peer does.
  * Proxy: opens a connection of its own to one of its targets for each that it accepts, and copies bytes both ways.
+ * Relay: carries bytes to and from a server outside (node/app_relay.h).
  * Sink: reads to the end. A stream that begins with SINK_MAGIC is a preamble (magic, 8 bytes key, 8 bytes length of the
  * rest, network byte order) and a seeded body, which is verified; one that is wrong is reset. */
 #ifndef BATON_NODE_APP_H

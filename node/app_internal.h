@@ -35,10 +35,11 @@ struct app_class {
 	/* Takes such a state on a connection that was just opened; false when it is malformed. With NULL it is only
 	 * looked at. */
 	bool (*restore)(struct app_conn *conn, const uint8_t *bytes, size_t len);
+	void (*app_fini)(struct app *a); /* frees what the application holds, after its connections; may be NULL */
 };
 
 extern const struct app_class app_http_class, app_echo_class, app_sink_class, app_tls_class, app_auto_class,
-	app_proxy_class;
+	app_proxy_class, app_relay_class;
 
 struct app {
 	struct sock_owner owner; /* of the listener */
@@ -52,6 +53,8 @@ struct app {
 	struct stack *stack;
 	struct app_target *targets;
 	size_t targets_count, target_next;
+	/* a relay's */
+	struct relay_site *site;
 };
 
 /* An application that listens, or NULL; its class gives it what else it needs. */

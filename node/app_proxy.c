@@ -109,9 +109,15 @@ static void proxy_client_ready(struct sock_owner *owner, struct sock *k, unsigne
 	proxy_pump(c, now);
 }
 
+static void proxy_app_fini(struct app *a)
+{
+	free(a->targets);
+}
+
 const struct app_class app_proxy_class = {
 	.conn_bytes = sizeof(struct proxy_conn),
 	.ready = proxy_client_ready,
+	.app_fini = proxy_app_fini,
 };
 
 struct app *app_proxy_new(struct stack *stack, struct addr address, uint16_t port, const struct app_target *targets,

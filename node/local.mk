@@ -7,6 +7,8 @@ libnode_a_SOURCES = \
 	node/app_http.c \
 	node/app_internal.h \
 	node/app_proxy.c \
+	node/app_relay.c \
+	node/app_relay.h \
 	node/app_sink.c \
 	node/app_tls.c \
 	node/body.c \

@@ -100,6 +100,14 @@ int node_proxy_listen(struct node *n, struct addr address, uint16_t port, const 
 	return app_keep(n, app_proxy_new(n->stack, address, port, targets, targets_count));
 }
 
+int node_relay_listen(struct node *n, struct addr address, uint16_t port, struct relay *relay,
+		      const struct relay_target *target, void *context)
+{
+	if (n->apps_count == NODE_APPS_MAX)
+		return E_FULL;
+	return app_keep(n, app_relay_new(n->stack, address, port, relay, target, context, n->config.trace));
+}
+
 struct client *node_client(struct node *n)
 {
 	if (!n->client)

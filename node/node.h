@@ -21,6 +21,7 @@
 #include "lb/handoff.h"
 #include "lb/health.h"
 #include "lb/migrator.h"
+#include "node/app_relay.h"
 #include "node/client.h"
 #include "node/limits.h"
 #include "stack/stack.h"
@@ -90,6 +91,9 @@ int node_backend_enable(struct node *n, uint32_t flow_base, uint32_t flow_count)
 int node_app_listen(struct node *n, enum app_type type, struct addr address, uint16_t port);
 int node_proxy_listen(struct node *n, struct addr address, uint16_t port, const struct app_target *targets,
 		      size_t targets_count);
+/* A relay (node/app_relay.h). The target is borrowed for the node's life. */
+int node_relay_listen(struct node *n, struct addr address, uint16_t port, struct relay *relay,
+		      const struct relay_target *target, void *context);
 
 /* The clients that run on this node, made at the first call. */
 struct client *node_client(struct node *n);

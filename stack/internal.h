@@ -90,12 +90,12 @@ struct sock {
 	struct vec *app;          /* of an infused connection: sock_app; NULL: none */
 	int error;                /* sock_error */
 	uint64_t retransmissions; /* as of stack_counters, of this connection */
-	unsigned events;          /* SOCK_* that hold until the owner sees them: CONNECTED, DRAINED, WRITABLE */
+	uint32_t want_room; /* tell when as many bytes can be sent, a send having been short; 0: nothing to tell */
+	unsigned events;    /* SOCK_* that hold until the owner sees them: CONNECTED, DRAINED, WRITABLE */
 	bool ready_queued;
 	bool accept_queued;
 	bool eof;          /* the peer's FIN was received */
 	bool shut_write;   /* our FIN was asked for */
-	bool want_write;   /* a send was short: tell when there is room */
 	bool want_drained; /* something was sent since DRAINED was told last */
 	bool vip;          /* the local address is a VIP: told by stack_next_closed */
 	/* connections that came by a listener */
@@ -273,7 +273,7 @@ void sock_orphan(struct sock *k);
 /* An embryo's handshake is complete: its listener has one more to accept. */
 void sock_established(struct sock *k);
 
-/* Whether sock_send would take something. */
+/* Whether sock_send would take as much as is wanted, or something and nothing is in flight. */
 bool sock_writable(const struct sock *k);
 
 /* Calls of hooks.c. */
@@ -287,6 +287,7 @@ void sock_pcb_processed(struct tcp_pcb *pcb);                    /* a segment wa
 void sockbuf_put(struct sockbuf *b, struct pbuf *chain); /* takes ownership */
 void sockbuf_append(struct sockbuf *b, const void *bytes, size_t len);
 const uint8_t *sockbuf_front(const struct sockbuf *b, size_t *len);
+size_t sockbuf_pieces(const struct sockbuf *b, struct iovec *pieces, size_t max);
 size_t sockbuf_copy(const struct sockbuf *b, size_t offset, void *out, size_t len);
 void sockbuf_consume(struct sockbuf *b, size_t len);
 void sockbuf_clear(struct sockbuf *b);

@@ -239,8 +239,8 @@ void sock_pcb_processed(struct tcp_pcb *pcb)
 		return;
 	if (!pcb->unsent && !pcb->unacked)
 		sock_drained_tell(k);
-	if (k->want_write && sock_writable(k)) {
-		k->want_write = false;
+	if (k->want_room && sock_writable(k)) {
+		k->want_room = 0;
 		k->events |= SOCK_WRITABLE;
 		sock_ready_mark(k);
 	}

@@ -75,6 +75,14 @@ const uint8_t *sockbuf_front(const struct sockbuf *b, size_t *len)
 	return b->head ? b->head->payload : NULL;
 }
 
+size_t sockbuf_pieces(const struct sockbuf *b, struct iovec *pieces, size_t max)
+{
+	size_t count = 0;
+	for (const struct pbuf *p = b->head; p && count < max; p = p->next)
+		pieces[count++] = (struct iovec){.iov_base = p->payload, .iov_len = p->len};
+	return count;
+}
+
 size_t sockbuf_copy(const struct sockbuf *b, size_t offset, void *out, size_t len)
 {
 	size_t copied = 0;

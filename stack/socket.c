@@ -145,7 +145,7 @@ struct sock *sock_connect(struct stack *s, struct addr address, uint16_t port, v
 
 /* How many bytes tcp_write takes now. It counts segments, and it asserts that the last unsent one is not larger than
  * what it makes of the peer's MSS and largest window: none is written while the peer has announced no window at all. */
-static size_t sock_room(const struct sock *k)
+static size_t sock_takes(const struct sock *k)
 {
 	struct tcp_pcb *pcb = k->pcb;
 	const struct tcp_seg *last = pcb->unsent;
@@ -161,7 +161,17 @@ static size_t sock_room(const struct sock *k)
 
 bool sock_writable(const struct sock *k)
 {
-	return k->state == SOCK_STATE_OPEN && k->pcb && !k->shut_write && sock_room(k) > 0;
+	size_t takes = k->state == SOCK_STATE_OPEN && k->pcb && !k->shut_write ? sock_takes(k) : 0;
+	return takes && (takes >= k->want_room || (!k->pcb->unsent && !k->pcb->unacked));
+}
+
+size_t sock_room(struct sock *k, size_t least)
+{
+	k->want_room = (uint32_t)least;
+	if (!sock_writable(k))
+		return 0;
+	k->want_room = 0;
+	return sock_takes(k);
 }
 
 long sock_send(struct sock *k, const void *data, size_t len)
@@ -174,15 +184,15 @@ long sock_send(struct sock *k, const void *data, size_t len)
 	if (k->pcb->state != ESTABLISHED && k->pcb->state != CLOSE_WAIT)
 		return E_CLOSED;
 	stack_enter_untimed(k->stack);
-	room = sock_room(k);
+	room = sock_takes(k);
 	if (len > room) {
-		k->want_write = true;
+		k->want_room = 1;
 		len = room;
 	}
 	if (!len)
 		return 0;
 	if (tcp_write(k->pcb, data, (u16_t)len, TCP_WRITE_FLAG_COPY) != ERR_OK) {
-		k->want_write = true;
+		k->want_room = 1;
 		return 0;
 	}
 	k->want_drained = true;
@@ -209,6 +219,11 @@ const uint8_t *sock_peek(struct sock *k, size_t *len)
 size_t sock_peek_copy(struct sock *k, size_t offset, void *out, size_t len)
 {
 	return sockbuf_copy(&k->unread, offset, out, len);
+}
+
+size_t sock_peek_pieces(const struct sock *k, struct iovec *pieces, size_t max)
+{
+	return sockbuf_pieces(&k->unread, pieces, max);
 }
 
 size_t sock_unread(const struct sock *k)
@@ -261,7 +276,7 @@ int sock_shutdown_write(struct sock *k, nstime now)
 		return E_CLOSED;
 	stack_enter(k->stack, now);
 	k->shut_write = true;
-	k->want_write = false;
+	k->want_room = 0;
 	k->want_drained = true;
 	tcp_shutdown(k->pcb, 0, 1);
 	stack_timers_note(k->stack, &k->entry);

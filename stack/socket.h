@@ -10,6 +10,8 @@
 #include "base/conn.h"
 #include "stack/stack.h"
 
+#include <sys/uio.h>
+
 struct sock;
 
 #define SOCK_READABLE  0x01U /* unread data, or end of stream, or an error to collect */
@@ -31,10 +33,18 @@ struct sock *sock_connect(struct stack *s, struct addr address, uint16_t port, v
 /* Queues up to len bytes; returns how many were taken (0 when the buffer is full), or E_CLOSED/E_STATE. Call
  * sock_flush when done with a burst: it lets TCP send. */
 long sock_send(struct sock *k, const void *data, size_t len);
+
+/* How many bytes sock_send takes now: 0, or `least` at least, or fewer when nothing is in flight. After 0,
+ * SOCK_WRITABLE tells when it is more. So whoever fetches from elsewhere what it sends need not do so in crumbs. */
+size_t sock_room(struct sock *k, size_t least);
 void sock_flush(struct sock *k, nstime now);
 
 /* The unread bytes that lie contiguous at the front; *len 0 when none. Valid until the next call on this socket. */
 const uint8_t *sock_peek(struct sock *k, size_t *len);
+
+/* All unread bytes as they lie, from the front on, in at most `max` pieces; returns how many there are. Valid as those
+ * of sock_peek. */
+size_t sock_peek_pieces(const struct sock *k, struct iovec *pieces, size_t max);
 
 /* All unread bytes, copied from offset on into out; returns how many. For parsers that need more than the front. */
 size_t sock_peek_copy(struct sock *k, size_t offset, void *out, size_t len);

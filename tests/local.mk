@@ -51,6 +51,7 @@ UNIT_TESTS = \
 	tests/unit/test_pipeline \
 	tests/unit/test_policy \
 	tests/unit/test_record \
+	tests/unit/test_relay \
 	tests/unit/test_request \
 	tests/unit/test_rules \
 	tests/unit/test_scenario \

@@ -110,14 +110,14 @@ static uint64_t wire_served(const struct wire *w)
 	       w->mixed->connections;
 }
 
-static bool wire_idle(const struct wire *w)
+static inline bool wire_idle(const struct wire *w)
 {
 	return client_pending(w->client) + w->client->connections + wire_served(w) == 0 && !w->flying[0].head &&
 	       !w->flying[1].head;
 }
 
 /* Runs until nothing of the applications is left to do, or `until`. */
-static void wire_run(struct wire *w, nstime until)
+static inline void wire_run(struct wire *w, nstime until)
 {
 	for (;;) {
 		nstime next = NSTIME_NEVER;
@@ -166,7 +166,7 @@ static void wire_fini(struct wire *w)
 	ck_assert_uint_eq(buffers, 0);
 }
 
-static void expect_done(struct wire *w, const struct client_spec *spec, uint64_t sent, uint64_t received)
+static inline void expect_done(struct wire *w, const struct client_spec *spec, uint64_t sent, uint64_t received)
 {
 	uint64_t request = client_start(w->client, spec, w->now);
 
