@@ -17,6 +17,7 @@ baton_SOURCES = \
 	cli/cmd_canon.c \
 	cli/cmd_check.c \
 	cli/cmd_diff.c \
+	cli/cmd_ladder.c \
 	cli/cmd_run.c \
 	cli/cmd_sweep.c \
 	cli/main.c \

@@ -4,15 +4,24 @@
 #include "base/err.h"
 
 #include <stdio.h>
+#include <string.h>
 
-/* Series colours are told apart by the colour-blind (after Okabe and Ito), and lines by their dashes as well. */
+/* In the order in which they are declared. Series colours (s0 and on) are told apart by the colour-blind (after Okabe
+ * and Ito), and lines by their dashes as well. */
+static const struct {
+	const char *name, *light, *dark;
+} colours[] = {
+	{"page", "#ffffff", "#0f1318"}, {"ink", "#1b1f24", "#e6e9ed"},    {"soft", "#57606a", "#9aa4af"},
+	{"rule", "#d0d7de", "#353c45"}, {"panel", "#f6f8fa", "#181d24"},  {"good", "#1a7f37", "#56d364"},
+	{"bad", "#c9252d", "#ff7b72"},  {"accent", "#0550ae", "#79b8ff"}, {"s0", "#0b62b0", "#6cb6ff"},
+	{"s1", "#b5480a", "#f0945a"},   {"s2", "#00795c", "#45c9a1"},     {"s3", "#9b3f86", "#e08cc8"},
+	{"s4", "#8a6500", "#e2b93b"},   {"s5", "#2a88ad", "#7fd4ee"},     {"s6", "#6e5bb8", "#b3a3f5"},
+	{"s7", "#57606a", "#9aa4af"},
+};
+
+#define COLOURS_COUNT (sizeof colours / sizeof colours[0])
+
 static const char style[] =
-	":root{color-scheme:light dark;--page:#ffffff;--ink:#1b1f24;--soft:#57606a;--rule:#d0d7de;--panel:#f6f8fa;"
-	"--good:#1a7f37;--bad:#c9252d;--accent:#0550ae;"
-	"--s0:#0b62b0;--s1:#b5480a;--s2:#00795c;--s3:#9b3f86;--s4:#8a6500;--s5:#2a88ad;--s6:#6e5bb8;--s7:#57606a}\n"
-	"@media(prefers-color-scheme:dark){:root{--page:#0f1318;--ink:#e6e9ed;--soft:#9aa4af;--rule:#353c45;"
-	"--panel:#181d24;--good:#56d364;--bad:#ff7b72;--accent:#79b8ff;"
-	"--s0:#6cb6ff;--s1:#f0945a;--s2:#45c9a1;--s3:#e08cc8;--s4:#e2b93b;--s5:#7fd4ee;--s6:#b3a3f5;--s7:#9aa4af}}\n"
 	"*{box-sizing:border-box}\n"
 	"body{margin:0 auto;padding:1.5rem 1rem 4rem;max-width:80rem;background:var(--page);color:var(--ink);"
 	"font:1rem/1.5 system-ui,'Segoe UI','DejaVu Sans',sans-serif}\n"
@@ -63,6 +72,72 @@ static const char style[] =
 	"figure{padding:.5rem}}\n"
 	"@media print{body{max-width:none}figure{break-inside:avoid}}\n";
 
+/* A picture that stands alone: a ladder's elements. A word behind '$' is a colour; not every program that draws SVG
+ * knows of CSS variables. */
+static const char picture_style[] =
+	"svg{font-family:system-ui,'DejaVu Sans',sans-serif}text{font-size:12px;fill:$ink}.title{font-size:17px;"
+	"font-weight:600}.strong{font-weight:600}.tiny{font-size:10.5px}.soft,.layer text{fill:$soft}"
+	".halo{paint-order:stroke;stroke:$page;stroke-width:4px;stroke-linejoin:round}\n"
+	".page{fill:$page}.lane{stroke:$rule;stroke-width:2}.arrow{stroke-width:1.6}.cross{stroke:$bad;stroke-width:2."
+	"2}"
+	".mark-box{fill:$soft}\n"
+	".s0 .arrow{stroke:$s0}.s0 .head{fill:$s0}.s1 .arrow{stroke:$s1}.s1 .head{fill:$s1}"
+	".s2 .arrow{stroke:$s2}.s2 .head{fill:$s2}.s3 .arrow{stroke:$s3}.s3 .head{fill:$s3}\n";
+
+static const char *colour(const char *name, size_t len, bool dark)
+{
+	for (size_t i = 0; i < COLOURS_COUNT; i++)
+		if (strlen(colours[i].name) == len && !memcmp(colours[i].name, name, len))
+			return dark ? colours[i].dark : colours[i].light;
+	return "";
+}
+
+static void picture_rules(struct markup *m, bool dark)
+{
+	char piece[sizeof picture_style];
+
+	for (const char *p = picture_style; *p;) {
+		size_t text = strcspn(p, "$"), name;
+
+		snprintf(piece, sizeof piece, "%.*s", (int)text, p);
+		markup_raw(m, piece);
+		p += text;
+		if (!*p)
+			break;
+		name = strspn(++p, "abcdefghijklmnopqrstuvwxyz0123456789");
+		markup_raw(m, colour(p, name, dark));
+		p += name;
+	}
+}
+
+void document_style_picture(struct markup *m)
+{
+	picture_rules(m, false);
+	markup_raw(m, "@media(prefers-color-scheme:dark){\n");
+	picture_rules(m, true);
+	markup_raw(m, "}\n");
+}
+
+static void page_colours(struct markup *m, bool dark)
+{
+	for (size_t i = 0; i < COLOURS_COUNT; i++) {
+		markup_raw(m, dark && !i ? "--" : ";--");
+		markup_raw(m, colours[i].name);
+		markup_raw(m, ":");
+		markup_raw(m, dark ? colours[i].dark : colours[i].light);
+	}
+}
+
+static void page_style(struct markup *m)
+{
+	markup_raw(m, ":root{color-scheme:light dark");
+	page_colours(m, false);
+	markup_raw(m, "}\n@media(prefers-color-scheme:dark){:root{");
+	page_colours(m, true);
+	markup_raw(m, "}}\n");
+	markup_raw(m, style);
+}
+
 void document_open(struct markup *m, const char *title)
 {
 	markup_raw(m, "<!DOCTYPE html>\n");
@@ -78,7 +153,7 @@ void document_open(struct markup *m, const char *title)
 	markup_close(m);
 	markup_element(m, "title", NULL, title);
 	markup_open(m, "style");
-	markup_raw(m, style);
+	page_style(m);
 	markup_close(m);
 	markup_close(m);
 	markup_open(m, "body");

@@ -11,6 +11,10 @@
 /* Begins a document, up to and with its <h1>; what follows is its content. */
 void document_open(struct markup *m, const char *title);
 
+/* What belongs into the <style> of a picture that stands alone (report/ladder): colours for light and dark, and the
+ * classes that its elements have. */
+void document_style_picture(struct markup *m);
+
 /* Ends it. */
 void document_close(struct markup *m);
 

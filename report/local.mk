@@ -6,6 +6,9 @@ libreport_a_SOURCES = \
 	report/figures.h \
 	report/ladder.c \
 	report/ladder.h \
+	report/ladder_rows.c \
+	report/ladder_rows.h \
+	report/ladder_text.c \
 	report/markup.c \
 	report/markup.h \
 	report/page.c \

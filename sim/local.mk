@@ -44,6 +44,8 @@ libsim_a_SOURCES = \
 	sim/opened.h \
 	sim/record.c \
 	sim/record.h \
+	sim/rerun.c \
+	sim/rerun.h \
 	sim/result.c \
 	sim/result.h \
 	sim/run.c \

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "sim/rerun.h"
 #include "sim/result.h"
 #include "sim/world.h"
 
@@ -66,7 +67,7 @@ static void run_loop(struct run *r)
 {
 	const struct run_options *options = r->options;
 	struct world *w = &r->world;
-	nstime stop = r->scenario->stop;
+	nstime stop = options->until ? nstime_min(options->until, r->scenario->stop) : r->scenario->stop;
 	struct run_checks checks = {0};
 
 	while (!w->done && !w->invariants.broken) {
@@ -79,6 +80,8 @@ static void run_loop(struct run *r)
 		uint64_t events = world_run(w, nstime_min(stop, nstime_add(next, SLICE_NS)), SLICE_EVENTS);
 
 		run_check(r, &checks);
+		if (options->steps_alone && steps_over(&w->record->steps, w->engine.now))
+			return;
 		if (events && options->progress &&
 		    !options->progress(options->context, w->engine.now, stop, w->engine.events)) {
 			r->results->interrupted = true;
@@ -169,10 +172,13 @@ int run_open(struct run *r, const struct scenario *s, const struct run_options *
 	metrics_init(&results->perf);
 	*r = (struct run){.scenario = s, .options = options, .results = results};
 	e = options->out ? directory_make(options->out) : 0;
+	if (!e && options->out)
+		e = rerun_write(options->out, s, options->seed_given ? &options->seed : NULL, options->live);
 	if (!e && traced)
 		e = path_join(path, options->out, "trace.jsonl");
 	if (!e)
-		e = tracefile_open(&r->trace, traced ? path : NULL);
+		e = options->like ? tracefile_open_like(&r->trace, options->like)
+				  : tracefile_open(&r->trace, traced ? path : NULL);
 	if (e < 0)
 		return e;
 	r->wall_start = options->clock ? options->clock() : 0;
@@ -232,6 +238,7 @@ int run_scenario(const struct scenario *s, const struct run_options *options, st
 	if (e < 0)
 		return e;
 	run_loop(&r);
+	results->likeness = tracefile_compared(r.trace);
 	run_collect(&r);
 	return run_close(&r);
 }

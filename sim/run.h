@@ -10,6 +10,7 @@
 #include "sim/metrics.h"
 #include "sim/record.h"
 #include "sim/scenario.h"
+#include "sim/tracefile.h"
 #include "sim/world.h"
 
 struct run_options {
@@ -24,6 +25,10 @@ struct run_options {
 	uint64_t connection;           /* whose steps are recorded; 0: the first that is handed over */
 	bool no_trace;                 /* no DIR/trace.jsonl */
 	const struct world_live *live; /* see struct world_options; NULL: simulated */
+	/* To see again what was recorded of a run (with `record`, without `out`): */
+	const char *like; /* the run's trace, which this one's is compared with; NULL: none */
+	nstime until;     /* no later; 0: until the end */
+	bool steps_alone; /* no longer than there is something to see of the connection whose steps are recorded */
 	/* A monotonic clock of the machine, for perf.json alone: sim/ reads none itself. NULL: no time is measured. */
 	nstime (*clock)(void);
 	/* Called every few ten thousand events with what a progress line shows; NULL: never. False stops the run. */
@@ -45,8 +50,9 @@ struct run_results {
 	size_t expectations_count, expectations_failed;
 	const char *broken; /* an invariant that did not hold (I1..I5), static text; NULL: all held */
 	char broken_detail[200];
-	bool interrupted; /* progress said stop */
-	const char *why;  /* with E_INVAL, E_IO: what the matter is, static text; may be NULL */
+	bool interrupted;                 /* progress said stop */
+	enum tracefile_likeness likeness; /* with options.like */
+	const char *why;                  /* with E_INVAL, E_IO: what the matter is, static text; may be NULL */
 };
 
 /* 0 when the run came to its end, whatever the expectations say; E_STATE when an invariant broke (results->broken says

@@ -119,6 +119,10 @@ void scenario_free(struct scenario *s)
 	free(s->parties);
 	free(s->file);
 	free(s->name);
+	free(s->text);
+	for (size_t i = 0; i < s->sets_count; i++)
+		free(s->sets[i]);
+	free(s->sets);
 	key_free(s->key);
 	free(s);
 }
@@ -329,21 +333,28 @@ static void parse_root(struct parse *p)
 	parse_expects(p);
 }
 
-int scenario_read(const char *file, const char *const *sets, size_t sets_count, struct scenario **out,
-		  struct scenario_mistakes *mistakes)
+int scenario_read_text(const char *file, const char *text, size_t len, const char *const *sets, size_t sets_count,
+		       struct scenario **out, struct scenario_mistakes *mistakes)
 {
 	*mistakes = (struct scenario_mistakes){0};
 	struct parse p = {
 		.s = scenario_grow(NULL, 0, sizeof(*p.s)),
 		.mistakes = mistakes,
-		.root = doc_read(file, mistakes),
+		.root = doc_read(text, len, mistakes),
 		.work = SCENARIO_WORK_MAX,
 		.addressed = true,
 	};
 
-	*p.s = (struct scenario){.file = scenario_strndup(file, strlen(file)), .seed = 1};
-	for (size_t i = 0; p.root && i < sets_count; i++)
+	*p.s = (struct scenario){
+		.file = scenario_strndup(file, strlen(file)),
+		.text = scenario_strndup(text, len),
+		.seed = 1,
+	};
+	for (size_t i = 0; p.root && i < sets_count; i++) {
+		p.s->sets = scenario_grow(p.s->sets, p.s->sets_count, sizeof(*p.s->sets));
+		p.s->sets[p.s->sets_count++] = scenario_strndup(sets[i], strlen(sets[i]));
 		doc_set(p.root, sets[i], mistakes);
+	}
 	if (p.root)
 		parse_root(&p);
 	doc_free(p.root);
@@ -360,4 +371,20 @@ int scenario_read(const char *file, const char *const *sets, size_t sets_count, 
 	}
 	*out = p.s;
 	return 0;
+}
+
+int scenario_read(const char *file, const char *const *sets, size_t sets_count, struct scenario **out,
+		  struct scenario_mistakes *mistakes)
+{
+	size_t len;
+
+	*mistakes = (struct scenario_mistakes){0};
+	char *text = doc_load(file, &len, mistakes);
+
+	if (!text)
+		return E_INVAL;
+	int err = scenario_read_text(file, text, len, sets, sets_count, out, mistakes);
+
+	free(text);
+	return err;
 }

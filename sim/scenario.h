@@ -258,6 +258,9 @@ struct scenario_series {
 
 struct scenario {
 	char *file, *name;
+	char *text;  /* the file's, before the words of --set */
+	char **sets; /* those words */
+	size_t sets_count;
 	uint64_t seed;
 	nstime stop;
 	uint8_t *key;    /* cluster key, SCENARIO_KEY_LEN bytes; NULL: derived from the seed */
@@ -303,6 +306,10 @@ struct scenario_mistakes {
  * be freed; on mistakes E_INVAL with all of them in *mistakes, sorted by position. */
 int scenario_read(const char *file, const char *const *sets, size_t sets_count, struct scenario **out,
 		  struct scenario_mistakes *mistakes);
+
+/* The same of a text that is there already; paths in it are beside `file`. */
+int scenario_read_text(const char *file, const char *text, size_t len, const char *const *sets, size_t sets_count,
+		       struct scenario **out, struct scenario_mistakes *mistakes);
 void scenario_free(struct scenario *s); /* NULL is allowed */
 void scenario_mistakes_fini(struct scenario_mistakes *m);
 

@@ -457,7 +457,7 @@ static bool text_check(const char *text, size_t len, struct scenario_mistakes *m
 	return true;
 }
 
-struct doc *doc_read(const char *file, struct scenario_mistakes *m)
+char *doc_load(const char *file, size_t *len, struct scenario_mistakes *m)
 {
 	struct doc_place none = {0};
 	FILE *f = fopen(file, "rb");
@@ -470,16 +470,23 @@ struct doc *doc_read(const char *file, struct scenario_mistakes *m)
 
 	if (!text)
 		log_fatal("out of memory reading a scenario");
-	size_t len = fread(text, 1, SCENARIO_FILE_MAX + 1, f);
-	struct doc *root = NULL;
-
-	if (ferror(f))
+	*len = fread(text, 1, SCENARIO_FILE_MAX + 1, f);
+	if (ferror(f)) {
 		mistake_add(m, none, "cannot be read: %s", strerror(errno));
-	else if (len > SCENARIO_FILE_MAX)
-		mistake_add(m, none, "larger than %u bytes", SCENARIO_FILE_MAX);
-	else if (text_check(text, len, m))
-		root = doc_parse(text, len, NULL, m);
+		free(text);
+		text = NULL;
+	}
 	fclose(f);
-	free(text);
-	return root;
+	return text;
+}
+
+struct doc *doc_read(const char *text, size_t len, struct scenario_mistakes *m)
+{
+	struct doc_place none = {0};
+
+	if (len > SCENARIO_FILE_MAX) {
+		mistake_add(m, none, "larger than %u bytes", SCENARIO_FILE_MAX);
+		return NULL;
+	}
+	return text_check(text, len, m) ? doc_parse(text, len, NULL, m) : NULL;
 }

@@ -34,9 +34,12 @@ struct doc {
 	size_t count;
 };
 
-/* Reads `file`. The tree, to be freed by doc_free, or NULL: then at least one mistake was added. A tree may come along
- * with mistakes (duplicate keys, aliases) so that the rest can be checked in the same go. */
-struct doc *doc_read(const char *file, struct scenario_mistakes *m);
+/* The bytes of `file`, to be freed, or NULL: then a mistake was added. */
+char *doc_load(const char *file, size_t *len, struct scenario_mistakes *m);
+
+/* Reads a file's text. The tree, to be freed by doc_free, or NULL: then at least one mistake was added. A tree may come
+ * along with mistakes (duplicate keys, aliases) so that the rest can be checked in the same go. */
+struct doc *doc_read(const char *text, size_t len, struct scenario_mistakes *m);
 void doc_free(struct doc *d); /* NULL is allowed */
 
 /* Applies "path=value" to the tree. Path: keys and list indices (from 0) joined by dots; `backend` stands for the key

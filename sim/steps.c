@@ -35,6 +35,13 @@ const struct steps_connection *steps_chosen(const struct steps *s)
 	return s->followed_count ? s->followed[0] : NULL;
 }
 
+bool steps_over(const struct steps *s, nstime now)
+{
+	const struct steps_connection *c = s->settled ? s->followed[0] : NULL;
+
+	return c && (c->omitted || (c->ended && now >= nstime_add(c->ended_at, STEPS_LATE_NS)));
+}
+
 bool steps_connection_has_flow(const struct steps_connection *c, uint32_t flow)
 {
 	for (size_t i = 0; i < c->flows_count; i++)
@@ -158,7 +165,7 @@ static bool event_is_shown(enum trace_event event)
 	}
 }
 
-static void event_note(struct steps *s, struct steps_connection *c, enum trace_event event,
+static void event_note(struct steps *s, struct steps_connection *c, nstime now, enum trace_event event,
 		       const struct trace_field *fields, size_t count)
 {
 	uint32_t flow = (uint32_t)trace_field_u64(fields, count, "flow");
@@ -170,8 +177,10 @@ static void event_note(struct steps *s, struct steps_connection *c, enum trace_e
 		if (!s->settled)
 			settle(s, c);
 	}
-	if (event == TRACE_CONNECTION_CLOSE)
+	if (event == TRACE_CONNECTION_CLOSE) {
 		c->ended = true;
+		c->ended_at = now;
+	}
 }
 
 void steps_observe(struct steps *s, size_t node, nstime now, enum trace_event event, const struct trace_field *fields,
@@ -185,7 +194,7 @@ void steps_observe(struct steps *s, size_t node, nstime now, enum trace_event ev
 	c = s->at_node[node];
 	if (!c)
 		return;
-	event_note(s, c, event, fields, count);
+	event_note(s, c, now, event, fields, count);
 	if (!event_is_shown(event))
 		return;
 	if (event == TRACE_CLASSIFIER_FLOW)

@@ -19,6 +19,7 @@
 #define STEPS_FLOWS_MAX    16U /* flow identifiers of one connection */
 #define STEPS_TEXT_MAX     120U
 #define STEPS_NOBODY       SIZE_MAX
+#define STEPS_LATE_NS      (3 * NSTIME_S) /* how long packets may come after a connection's end */
 
 enum step_kind {
 	STEP_EVENT,   /* a layer did something */
@@ -52,6 +53,7 @@ struct steps_connection {
 	uint64_t number; /* counted from 1 */
 	size_t client;   /* node */
 	bool handed_over, ended;
+	nstime ended_at;
 	struct step *list;
 	size_t count;
 	size_t omitted; /* beyond STEPS_MAX */
@@ -82,6 +84,9 @@ void steps_fini(struct steps *s);
 
 /* The connection: the one asked for, or else the first; NULL when there is none. */
 const struct steps_connection *steps_chosen(const struct steps *s);
+
+/* Whether nothing more is to be seen of the chosen connection: it ended a while ago, or its room is full. */
+bool steps_over(const struct steps *s, nstime now);
 
 /* A connection was opened by a node's client, the so manieth of the run. */
 void steps_open(struct steps *s, size_t client, const struct tuple *t, uint64_t number);

@@ -18,13 +18,29 @@ struct tracefile {
 	crypto_generichash_state hash; /* first: it wants 64-byte alignment */
 	int fd;                        /* -1: none */
 	int error;                     /* errno of the first write that failed */
+	FILE *like;                    /* is compared with; NULL: nothing is */
+	enum tracefile_likeness likeness;
 	size_t used;
 	char buffer[BUFFER_SIZE + SLACK];
 };
 
+static void buffer_compare(struct tracefile *t)
+{
+	char same[BUFFER_SIZE + SLACK];
+	size_t got = fread(same, 1, t->used, t->like);
+
+	if (t->likeness == TRACEFILE_SHORTER ? got > 0 : memcmp(same, t->buffer, got) != 0)
+		t->likeness = TRACEFILE_OTHER;
+	else if (got < t->used && t->likeness == TRACEFILE_SAME)
+		t->likeness = TRACEFILE_SHORTER;
+}
+
 static void buffer_flush(struct tracefile *t)
 {
 	size_t done = 0;
+
+	if (t->like)
+		buffer_compare(t);
 
 	crypto_generichash_update(&t->hash, (const unsigned char *)t->buffer, t->used);
 	while (t->fd >= 0 && !t->error && done < t->used) {
@@ -202,24 +218,21 @@ static void sink_emit(struct trace_sink *sink, nstime now, enum trace_event even
 	put_literal(t, "}\n");
 }
 
-int tracefile_open(struct tracefile **out, const char *path)
+/* One without a file. 0, or E_STATE without the library. */
+static int tracefile_make(struct tracefile **out)
 {
 	struct tracefile *t;
-	int fd = -1;
 
 	*out = NULL;
 	if (sodium_init() < 0)
 		return E_STATE;
-	if (path) {
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		if (fd < 0)
-			return E_IO;
-	}
 	t = aligned_alloc(64, (sizeof *t + 63) & ~(size_t)63);
 	if (!t)
 		log_fatal("out of memory: a trace");
-	t->fd = fd;
+	t->fd = -1;
 	t->error = 0;
+	t->like = NULL;
+	t->likeness = TRACEFILE_SAME;
 	t->used = 0;
 	crypto_generichash_init(&t->hash, NULL, 0, TRACEFILE_FINGERPRINT_LEN / 2);
 	put_literal(t, "{\"trace\":");
@@ -227,6 +240,43 @@ int tracefile_open(struct tracefile **out, const char *path)
 	put_literal(t, "}\n");
 	*out = t;
 	return 0;
+}
+
+/* Gives up what could not get its file. */
+static int tracefile_refuse(struct tracefile **out)
+{
+	free(*out);
+	*out = NULL;
+	return E_IO;
+}
+
+int tracefile_open(struct tracefile **out, const char *path)
+{
+	int r = tracefile_make(out);
+
+	if (r || !path)
+		return r;
+	(*out)->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	return (*out)->fd < 0 ? tracefile_refuse(out) : 0;
+}
+
+int tracefile_open_like(struct tracefile **out, const char *path)
+{
+	int r = tracefile_make(out);
+
+	if (r)
+		return r;
+	(*out)->like = fopen(path, "re");
+	return (*out)->like ? 0 : tracefile_refuse(out);
+}
+
+enum tracefile_likeness tracefile_compared(struct tracefile *t)
+{
+	buffer_flush(t);
+	if (t->like)
+		fclose(t->like);
+	t->like = NULL;
+	return t->likeness;
 }
 
 int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1])
@@ -239,6 +289,8 @@ int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_
 	sodium_bin2hex(fingerprint, TRACEFILE_FINGERPRINT_LEN + 1, hash, sizeof hash);
 	if (t->fd >= 0 && close(t->fd) && !t->error)
 		t->error = errno;
+	if (t->like)
+		fclose(t->like);
 	error = t->error;
 	free(t);
 	if (!error)

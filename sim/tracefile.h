@@ -19,6 +19,17 @@ struct tracefile;
 /* Creates the file at `path` (NULL: none, hash only). 0, or E_IO with errno set and *out NULL. */
 int tracefile_open(struct tracefile **out, const char *path);
 
+/* Writes none, but reads the file at `path` and compares what would have been written with it. 0 or E_IO, as above. */
+int tracefile_open_like(struct tracefile **out, const char *path);
+
+/* How what was traced so far compares with that file; nothing is compared from here on. */
+enum tracefile_likeness {
+	TRACEFILE_SAME,    /* the file begins with it */
+	TRACEFILE_SHORTER, /* it begins with the file */
+	TRACEFILE_OTHER,
+};
+enum tracefile_likeness tracefile_compared(struct tracefile *t);
+
 /* Writes what is buffered, closes the file, gives the fingerprint (with its NUL) and frees. 0, or E_IO if anything
  * could not be written (errno tells); the fingerprint is that of what should have been. NULL t is not allowed. */
 int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1]);

@@ -89,6 +89,7 @@ SHELL_TESTS = \
 	tests/shell/command.bats \
 	tests/shell/docs.bats \
 	tests/shell/faults.bats \
+	tests/shell/ladder.bats \
 	tests/shell/layers.bats \
 	tests/shell/limits.bats \
 	tests/shell/report.bats \

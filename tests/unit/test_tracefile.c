@@ -165,6 +165,47 @@ START_TEST(failures_to_write_are_told)
 }
 END_TEST
 
+/* Traces so many events, of which one has another value, and says how the trace compares with the file. */
+static enum tracefile_likeness compared(unsigned events, unsigned other)
+{
+	enum tracefile_likeness likeness;
+	struct tracefile *t;
+	struct trace_sink sink;
+
+	ck_assert_int_eq(tracefile_open_like(&t, path), 0);
+	tracefile_sink(t, &sink, "client1");
+	for (unsigned i = 0; i < events; i++)
+		TRACE(&sink, i, TRACE_INDICATE, TF_U64("bytes", i == other ? i + 1 : i));
+	likeness = tracefile_compared(t);
+	/* What follows is compared no more. */
+	TRACE(&sink, 0, TRACE_INDICATE, TF_U64("bytes", 0));
+	ck_assert_int_eq(tracefile_close(t, fingerprint), 0);
+	return likeness;
+}
+
+START_TEST(a_trace_is_compared_with_a_file)
+{
+	struct tracefile *t;
+
+	for (unsigned i = 0; i < 3000; i++) /* several buffers' worth */
+		TRACE(&node, i, TRACE_INDICATE, TF_U64("bytes", i));
+	finish();
+	ck_assert_int_eq(compared(3000, UINT32_MAX), TRACEFILE_SAME);
+	ck_assert_int_eq(compared(0, UINT32_MAX), TRACEFILE_SAME);
+	ck_assert_int_eq(compared(1500, UINT32_MAX), TRACEFILE_SAME);
+	ck_assert_int_eq(compared(3001, UINT32_MAX), TRACEFILE_SHORTER);
+	ck_assert_int_eq(compared(9000, UINT32_MAX), TRACEFILE_SHORTER);
+	ck_assert_int_eq(compared(3000, 0), TRACEFILE_OTHER);
+	ck_assert_int_eq(compared(3000, 2999), TRACEFILE_OTHER);
+	ck_assert_int_eq(compared(9000, 2000), TRACEFILE_OTHER);
+	ck_assert_int_eq(compared(9000, 4000), TRACEFILE_SHORTER);
+	ck_assert_int_eq(truncate(path, (off_t)content_len - 5), 0);
+	ck_assert_int_eq(compared(3000, UINT32_MAX), TRACEFILE_SHORTER);
+	ck_assert_int_eq(tracefile_open_like(&t, "/nonexistent/trace.jsonl"), E_IO);
+	ck_assert_ptr_null(t);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tracefile");
@@ -176,6 +217,7 @@ int main(void)
 	tcase_add_test(c, the_fingerprint_is_the_files);
 	tcase_add_test(c, without_a_file_the_fingerprint_is_the_same);
 	tcase_add_test(c, failures_to_write_are_told);
+	tcase_add_test(c, a_trace_is_compared_with_a_file);
 	suite_add_tcase(suite, c);
 	return unit_run(suite);
 }
