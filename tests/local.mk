@@ -45,6 +45,7 @@ UNIT_TESTS = \
 	tests/unit/test_metrics \
 	tests/unit/test_migrate \
 	tests/unit/test_node_hostile \
+	tests/unit/test_offload \
 	tests/unit/test_packet \
 	tests/unit/test_pcapng \
 	tests/unit/test_plot \

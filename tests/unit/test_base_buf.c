@@ -42,6 +42,30 @@ START_TEST(room)
 }
 END_TEST
 
+/* Large buffers have a pool of their own, which does not grow without end. */
+START_TEST(large)
+{
+	struct buf *many[BUF_LARGE_KEPT + 2], *again;
+
+	for (size_t i = 0; i < BUF_LARGE_KEPT + 2; i++) {
+		many[i] = buf_alloc_large();
+		ck_assert_uint_eq(buf_headroom(many[i]), BUF_HEADROOM);
+		ck_assert_uint_eq(many[i]->capacity, BUF_HEADROOM + BUF_LARGE_ROOM);
+		memset(many[i]->storage, 0xa5, many[i]->capacity);
+		many[i]->segment_bytes = 1448;
+		many[i]->checksum_good = true;
+	}
+	for (size_t i = 0; i < BUF_LARGE_KEPT + 2; i++)
+		buf_free(many[i]);
+	again = buf_alloc_large();
+	ck_assert_ptr_eq(again, many[BUF_LARGE_KEPT - 1]); /* the last that was kept */
+	ck_assert_uint_eq(again->segment_bytes, 0);
+	ck_assert(!again->checksum_good);
+	buf_free(again);
+	ck_assert_uint_eq(buf_outstanding(), 0);
+}
+END_TEST
+
 START_TEST(reused_as_new)
 {
 	struct buf *b = buf_alloc(100), *again;
@@ -69,12 +93,16 @@ START_TEST(clone)
 	buf_pull(b, 3);
 	b->mark = 11;
 	b->mark2 = 12;
+	b->segment_bytes = 1448;
+	b->checksum_good = true;
 	copy = buf_clone(b);
 	ck_assert_uint_eq(copy->len, 2997);
 	ck_assert_mem_eq(copy->data, b->data, b->len);
 	ck_assert_uint_ge(buf_headroom(copy), BUF_HEADROOM);
 	ck_assert_uint_eq(copy->mark, 11);
 	ck_assert_uint_eq(copy->mark2, 12);
+	ck_assert_uint_eq(copy->segment_bytes, 1448);
+	ck_assert(copy->checksum_good);
 	ck_assert_uint_eq(buf_outstanding(), 2);
 	buf_free(b);
 	buf_free(copy);
@@ -138,6 +166,7 @@ int main(void)
 	TCase *all = tcase_create("base_buf");
 
 	tcase_add_test(all, room);
+	tcase_add_test(all, large);
 	tcase_add_test(all, reused_as_new);
 	tcase_add_test(all, clone);
 	tcase_add_test(all, queue);
