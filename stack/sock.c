@@ -125,6 +125,28 @@ void sock_established(struct sock *k)
 	sock_accept_enqueue(k->listener, k);
 }
 
+void stack_listen_stop(struct stack *s)
+{
+	s->half_open_max = 0;
+}
+
+uint64_t stack_reset(struct stack *s, nstime now)
+{
+	struct sock *k, *next;
+	uint64_t count = 0;
+
+	stack_enter(s, now);
+	for (k = TAILQ_FIRST(&s->socks); k; k = next) {
+		next = TAILQ_NEXT(k, all);
+		if (k->state == SOCK_STATE_LISTEN || !k->pcb || sock_hidden(k) || k->pcb->state == TIME_WAIT)
+			continue;
+		tcp_abort(k->pcb);
+		count++;
+	}
+	stack_leave(s);
+	return count;
+}
+
 /* ---- from the hooks ---- */
 
 void sock_pcb_born(struct sock *listener, struct tcp_pcb *pcb)

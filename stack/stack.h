@@ -113,6 +113,12 @@ struct buf *stack_output(struct stack *s, int *netif);
 nstime stack_expiry(const struct stack *s);
 void stack_expire(struct stack *s, nstime now);
 
+/* No connection is taken any more: SYNs are dropped as beyond half_open_max. For good. */
+void stack_listen_stop(struct stack *s);
+
+/* Resets every connection that is not frozen or held, telling owners as if the peer had; returns how many there were. */
+uint64_t stack_reset(struct stack *s, nstime now);
+
 /* Whether a TCP connection or TIME_WAIT pcb with this tuple exists (used before bouncing an unknown packet). */
 bool stack_tuple_known(struct stack *s, const struct tuple *t);
 

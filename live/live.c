@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "live/live.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "live/offload.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TURN_EVENTS   4096U             /* of the engine, before descriptors are looked at again */
+#define IDLE_CHECK_NS (10 * NSTIME_MS)  /* while it ends: how often it is looked whether all is closed */
+#define RESET_NS      (50 * NSTIME_MS)  /* for resets to pass the links */
+#define FLUSH_NS      (100 * NSTIME_MS) /* asleep for longer, captures are written out first */
+
+/* ---- time ---- */
+
+void live_advance(struct live *l)
+{
+	struct engine *e = &l->run.world.engine;
+	nstime now = loop_now(&l->loop);
+
+	if (engine_next_at(e) > now)
+		engine_advance(e, now);
+}
+
+struct live_lag live_lag_of(const struct live *l)
+{
+	struct live_lag lag = {
+		.p50 = histogram_percentile(&l->lag_us, 50) * NSTIME_US,
+		.p99 = histogram_percentile(&l->lag_us, 99) * NSTIME_US,
+		.max = l->lag_us.max * NSTIME_US,
+		.wakeups = l->lag_us.count,
+	};
+
+	lag.kept = lag.p99 <= LIVE_LATE_P99 && lag.max <= LIVE_LATE_MAX;
+	return lag;
+}
+
+/* ---- devices ---- */
+
+static bool node_is_here(const struct live *l, size_t node)
+{
+	return !l->options->here || l->options->here[node];
+}
+
+/* Who of the network's nodes runs here, and who elsewhere. */
+static void network_parties(const struct live *l, size_t network, size_t *here, size_t *elsewhere)
+{
+	const struct scenario *s = l->scenario;
+
+	*here = *elsewhere = SIZE_MAX;
+	for (size_t n = 0; n < s->nodes_count; n++)
+		for (size_t a = 0; a < s->nodes[n].attachments_count; a++)
+			if (s->nodes[n].attachments[a].network == network && !(s->nodes[n].roles & ROLE_OUTSIDE))
+				*(node_is_here(l, n) ? here : elsewhere) = n;
+}
+
+static const struct scenario_outside *network_outside(const struct scenario *s, size_t network)
+{
+	for (size_t o = 0; o < s->outsides_count; o++)
+		if (s->nodes[s->outsides[o].node].attachments[0].network == network)
+			return &s->outsides[o];
+	return NULL;
+}
+
+/* Opens the devices of the networks on which a node of this process is. */
+static int ports_open(struct live *l, struct live_results *results)
+{
+	const struct scenario *s = l->scenario;
+
+	l->ports = calloc(s->outsides_count + 1, sizeof(*l->ports));
+	if (!l->ports)
+		log_fatal("out of memory for %zu devices", s->outsides_count);
+	for (size_t n = 0; n < s->networks_count; n++) {
+		const struct scenario_outside *o = network_outside(s, n);
+		char why[DEVICE_WHY_MAX];
+		size_t here, elsewhere;
+
+		network_parties(l, n, &here, &elsewhere);
+		if (here == SIZE_MAX && (l->options->here || !o))
+			continue;
+		if (!o && elsewhere != SIZE_MAX) {
+			snprintf(results->why, sizeof(results->why),
+				 "network '%s' joins %s with %s, which runs elsewhere: it needs a 'tap' or 'veth'",
+				 s->networks[n].name, s->nodes[here].name, s->nodes[elsewhere].name);
+			return E_INVAL;
+		}
+		if (!o)
+			continue;
+		int r = port_open(&l->ports[l->ports_count++], &l->run.world, &l->loop, o, why);
+
+		if (r < 0) {
+			snprintf(results->why, sizeof(results->why), "%s", why);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static void ports_flush(struct live *l)
+{
+	for (size_t n = 0; n < l->ports_count; n++)
+		port_flush(&l->ports[n]);
+}
+
+static void ports_close(struct live *l, struct metrics *m)
+{
+	for (size_t n = 0; n < l->ports_count; n++) {
+		if (m && l->ports[n].device)
+			port_count(&l->ports[n], m);
+		port_close(&l->ports[n]);
+	}
+	free(l->ports);
+	l->ports = NULL;
+	l->ports_count = 0;
+}
+
+/* ---- the end ---- */
+
+/* The node in this process, or NULL. */
+static struct node *node_of(const struct live *l, size_t n)
+{
+	return l->run.world.nodes[n].node;
+}
+
+/* Whether some backend runs in another process. */
+static bool backends_elsewhere(const struct live *l)
+{
+	for (size_t n = 0; n < l->scenario->nodes_count; n++)
+		if ((l->scenario->nodes[n].roles & ROLE_BACKEND) && !node_is_here(l, n))
+			return true;
+	return false;
+}
+
+void live_end(struct live *l)
+{
+	struct world *w = &l->run.world;
+	bool others = backends_elsewhere(l);
+
+	if (l->phase != LIVE_RUNNING) {
+		l->phase_ends = w->engine.now;
+		return;
+	}
+	l->phase = LIVE_DRAINING;
+	l->phase_ends = nstime_add(w->engine.now, l->options->drain);
+	for (size_t n = 0; n < l->scenario->nodes_count; n++) {
+		if (!node_of(l, n))
+			continue;
+		stack_listen_stop(node_stack(node_of(l, n)));
+		if ((l->scenario->nodes[n].roles & ROLE_BACKEND) && others)
+			node_drain(node_of(l, n), l->options->drain, w->engine.now);
+		world_node_settle(&w->nodes[n]);
+	}
+}
+
+static bool all_idle(const struct live *l)
+{
+	for (size_t n = 0; n < l->scenario->nodes_count; n++)
+		if (node_of(l, n) && !node_idle(node_of(l, n)))
+			return false;
+	return true;
+}
+
+/* Resets what is open; returns how many connections that were. */
+static uint64_t connections_reset(struct live *l)
+{
+	struct world *w = &l->run.world;
+	uint64_t count = 0;
+
+	for (size_t n = 0; n < l->scenario->nodes_count; n++) {
+		struct node *node = node_of(l, n);
+
+		if (!node)
+			continue;
+		count += stack_reset(node_stack(node), w->engine.now);
+		node_pump(node, w->engine.now);
+		world_node_settle(&w->nodes[n]);
+	}
+	return count;
+}
+
+/* ---- signals ---- */
+
+static void signals_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct live *l = (struct live *)(void *)((char *)watch - offsetof(struct live, signals));
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		live_advance(l);
+		live_end(l);
+	}
+}
+
+static int signals_open(struct live *l, const sigset_t *set)
+{
+	l->signals = (struct loop_watch){.ready = signals_ready, .fd = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC)};
+	if (l->signals.fd < 0)
+		return E_IO;
+	return loop_add(&l->loop, &l->signals, EPOLLIN);
+}
+
+static void signals_close(struct live *l)
+{
+	int fd = l->signals.fd;
+
+	loop_remove(&l->loop, &l->signals);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- the loop ---- */
+
+/* Fires what is due, and gives what came of it to the devices. */
+static void live_turn(struct live *l)
+{
+	struct engine *e = &l->run.world.engine;
+	nstime now = loop_now(&l->loop), due = engine_next_at(e);
+
+	if (due <= now)
+		histogram_add(&l->lag_us, (now - due) / NSTIME_US);
+	world_run(&l->run.world, now, TURN_EVENTS);
+	live_advance(l);
+	ports_flush(l);
+	run_check(&l->run, &l->checks);
+}
+
+static int live_wait(struct live *l, nstime until)
+{
+	nstime next = nstime_min(engine_next_at(&l->run.world.engine), until);
+
+	if (next > nstime_add(loop_now(&l->loop), FLUSH_NS))
+		world_captures_flush(&l->run.world);
+	int r = loop_wait(&l->loop, next);
+
+	live_advance(l);
+	return r;
+}
+
+/* Whether a run without devices is over, as it would be in virtual time. */
+static bool scenario_over(const struct live *l)
+{
+	const struct world *w = &l->run.world;
+
+	return !l->ports_count && (w->done || w->engine.now >= l->scenario->stop);
+}
+
+static int live_loop(struct live *l, struct live_results *results)
+{
+	const struct live_options *o = l->options;
+	nstime end = o->duration ? o->duration : NSTIME_NEVER;
+	int r = 0;
+
+	if (!l->ports_count)
+		end = nstime_min(end, l->scenario->stop);
+	while (!r && l->phase == LIVE_RUNNING) {
+		live_turn(l);
+		if (scenario_over(l))
+			return 0;
+		if (l->run.world.engine.now >= end)
+			live_end(l);
+		else
+			r = live_wait(l, end);
+	}
+	while (!r && l->run.world.engine.now < l->phase_ends && !all_idle(l)) {
+		live_turn(l);
+		r = live_wait(l, nstime_min(l->phase_ends, nstime_add(l->run.world.engine.now, IDLE_CHECK_NS)));
+	}
+	results->reset = connections_reset(l);
+	end = nstime_add(l->run.world.engine.now, results->reset ? RESET_NS : 0);
+	do {
+		live_turn(l);
+		r = r ? r : live_wait(l, end);
+	} while (!r && l->run.world.engine.now < end);
+	l->phase = LIVE_ENDED;
+	return r;
+}
+
+/* ---- all of it ---- */
+
+static void lag_count(const struct live_lag *lag, struct metrics *m)
+{
+	metrics_set(m, "live.lag_us.p50", lag->p50 / NSTIME_US);
+	metrics_set(m, "live.lag_us.p99", lag->p99 / NSTIME_US);
+	metrics_set(m, "live.lag_us.max", lag->max / NSTIME_US);
+	metrics_set(m, "live.wakeups", lag->wakeups);
+	metrics_set(m, "live.kept_real_time", lag->kept);
+}
+
+/* The world is built and runs until it ends. Its devices are closed first, so that nothing of it is with them when its
+ * books are closed. */
+static int live_world(struct live *l, struct live_results *results)
+{
+	struct metrics devices;
+	int r = ports_open(l, results);
+
+	metrics_init(&devices);
+	if (!r && l->ports_count) /* there, somebody may come at any time */
+		engine_timer_cancel(&l->run.world.engine, &l->run.world.end_timer);
+	if (!r && l->options->started)
+		l->options->started(l->options->context, l);
+	if (!r)
+		r = live_loop(l, results);
+	ports_close(l, &devices);
+	run_collect(&l->run);
+	results->lag = live_lag_of(l);
+	lag_count(&results->lag, &results->run.metrics);
+	metrics_set(&results->run.metrics, "live.reset", results->reset);
+	for (size_t i = 0; i < devices.count; i++)
+		metrics_set(&results->run.metrics, devices.list[i].path, devices.list[i].value);
+	metrics_fini(&devices);
+	return r;
+}
+
+/* Seed and key are nobody's to guess; a boot id is greater than that of every start before. */
+static void live_draw(const struct live_options *options, struct run_options *run, struct world_live *live,
+		      uint8_t key[SEAL_KEY_LEN])
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	randombytes_buf(key, SEAL_KEY_LEN);
+	*live = (struct world_live){
+		.here = options->here,
+		.boot = (uint64_t)t.tv_sec * NSTIME_S + (uint64_t)t.tv_nsec,
+		.key = key,
+		.cut = offload_cut,
+	};
+	*run = options->run;
+	run->live = live;
+	if (!run->seed_given)
+		randombytes_buf(&run->seed, sizeof(run->seed));
+	run->seed_given = true;
+}
+
+static int live_begin(struct live *l, struct live_results *results, const sigset_t *set)
+{
+	struct run_options run;
+	struct world_live live;
+	uint8_t key[SEAL_KEY_LEN];
+	int r;
+
+	if (l->options->here && l->scenario->services_count && !l->scenario->key) {
+		snprintf(results->why, sizeof(results->why),
+			 "its nodes run in several processes, which need a 'key' in common");
+		return E_INVAL;
+	}
+	live_draw(l->options, &run, &live, key);
+	results->seed = run.seed;
+	r = loop_init(&l->loop);
+	if (r < 0)
+		return r;
+	r = signals_open(l, set);
+	if (!r)
+		r = run_open(&l->run, l->scenario, &run, &results->run);
+	sodium_memzero(key, sizeof(key));
+	if (!r) {
+		r = live_world(l, results);
+		int closed = run_close(&l->run);
+
+		r = r ? r : closed;
+	}
+	signals_close(l);
+	loop_fini(&l->loop);
+	return r;
+}
+
+int live_run(const struct scenario *s, const struct live_options *options, struct live_results *results)
+{
+	struct live l = {.scenario = s, .options = options, .signals.fd = -1};
+	sigset_t set, before;
+
+	*results = (struct live_results){0};
+	if (sodium_init() < 0)
+		return E_UNSUPPORTED;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &before);
+	int r = live_begin(&l, results, &set);
+
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+void live_results_fini(struct live_results *r)
+{
+	run_results_fini(&r->run);
+}
