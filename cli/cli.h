@@ -24,6 +24,7 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+int cmd_live(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_blob(int argc, char **argv);

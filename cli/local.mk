@@ -18,6 +18,7 @@ baton_SOURCES = \
 	cli/cmd_check.c \
 	cli/cmd_diff.c \
 	cli/cmd_ladder.c \
+	cli/cmd_live.c \
 	cli/cmd_run.c \
 	cli/cmd_sweep.c \
 	cli/main.c \

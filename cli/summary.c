@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HINT_WIDTH  100U
-#define LABEL_WIDTH 12
+#define HINT_WIDTH      100U
+#define LABEL_WIDTH     12
+#define METRIC_PATH_MAX 128U
 
 static const char *const colour_good = "\033[32m", *const colour_bad = "\033[31m", *const colour_off = "\033[0m";
 
@@ -157,7 +158,7 @@ static void print_requests(FILE *f, const struct metrics *m)
 	fputc('\n', f);
 }
 
-static void print_metrics(FILE *f, const struct scenario *s, const struct metrics *m)
+static void print_traffic(FILE *f, const struct metrics *m)
 {
 	static const struct counter client[] = {{"client.resets", "resets", "reset", false},
 						{"client.retransmissions", "retransmissions", "retransmission", false}};
@@ -167,6 +168,11 @@ static void print_metrics(FILE *f, const struct scenario *s, const struct metric
 	fprintf(f, "%-*s%s verified, %" PRIu64 " corrupted\n", LABEL_WIDTH, "streams",
 		quantity_bytes(bytes, number(m, "streams.bytes")), number(m, "streams.corrupted"));
 	PRINT_COUNTERS(f, m, "clients", client);
+}
+
+static void print_metrics(FILE *f, const struct scenario *s, const struct metrics *m)
+{
+	print_traffic(f, m);
 	if (s->services_count)
 		print_handoffs(f, m);
 	print_packets(f, m);
@@ -236,6 +242,61 @@ char *summary_text(const struct scenario *s, const struct metrics *m)
 	return text;
 }
 
+static void print_files(const struct scenario *s, const char *out, const char *trace, const char *also)
+{
+	size_t captures = s->captures_merged ? 1 : s->captures_count;
+
+	printf("%-*s%s/: result.json, %s%sperf.json", LABEL_WIDTH, "files", out, trace ? trace : "", trace ? ", " : "");
+	if (captures)
+		printf(", %zu capture%s (.pcapng)", captures, captures == 1 ? "" : "s");
+	printf("%s%s\n", also ? ", " : "", also ? also : "");
+}
+
+/* What the devices of the machine carried, a line each. */
+static void print_devices(const struct scenario *s, const struct metrics *m)
+{
+	char path[METRIC_PATH_MAX], in[QUANTITY_MAX], out[QUANTITY_MAX], in_bytes[QUANTITY_MAX], out_bytes[QUANTITY_MAX];
+
+	for (size_t i = 0; i < s->outsides_count; i++) {
+		const char *name = s->nodes[s->outsides[i].node].name;
+		uint64_t values[4];
+		static const char *const what[] = {"in.packets", "in.bytes", "out.packets", "out.bytes"};
+
+		for (size_t w = 0; w < 4; w++) {
+			snprintf(path, sizeof(path), "live.devices.%s.%s", name, what[w]);
+			values[w] = number(m, path);
+		}
+		if (!metrics_find(m, path))
+			continue; /* not this process's */
+		printf("%-*s%s packets (%s) in, %s (%s) out\n", LABEL_WIDTH, name, quantity_count(in, values[0]),
+		       quantity_bytes(in_bytes, values[1]), quantity_count(out, values[2]),
+		       quantity_bytes(out_bytes, values[3]));
+		snprintf(path, sizeof(path), "live.devices.%s.dropped_by.", name);
+		print_all(stdout, m, "  dropped", path, "by ");
+	}
+}
+
+void summary_live_print(const struct scenario *s, const struct live_results *r, const char *out, bool trace)
+{
+	char time[QUANTITY_MAX], p99[QUANTITY_MAX], max[QUANTITY_MAX];
+	const struct metrics *m = &r->run.metrics;
+
+	printf("%s, live for %s\n\n", s->name, quantity_time(time, number(m, "run.duration_us") * NSTIME_US));
+	if (s->traffic_count)
+		print_traffic(stdout, m);
+	if (s->services_count)
+		print_handoffs(stdout, m);
+	print_packets(stdout, m);
+	print_devices(s, m);
+	if (r->reset)
+		printf("%-*s%" PRIu64 " connections at the end\n", LABEL_WIDTH, "reset", r->reset);
+	printf("%-*s99 %% of %" PRIu64 " wake-ups within %s, worst %s; kept real time: %s\n", LABEL_WIDTH, "late",
+	       r->lag.wakeups, quantity_time(p99, r->lag.p99), quantity_time(max, r->lag.max), r->lag.kept ? "yes" : "no");
+	print_expectations(&r->run, cli_colour(stdout));
+	putchar('\n');
+	print_files(s, out, trace ? "trace.jsonl" : NULL, NULL);
+}
+
 void summary_print(const struct scenario *s, uint64_t seed, const struct run_results *r, const char *out,
 		   const char *also)
 {
@@ -246,14 +307,7 @@ void summary_print(const struct scenario *s, uint64_t seed, const struct run_res
 	print_expectations(r, cli_colour(stdout));
 	putchar('\n');
 	if (out)
-		printf("%-*s%s/: result.json, trace.jsonl, perf.json", LABEL_WIDTH, "files", out);
-	if (out && s->captures_count) {
-		size_t files = s->captures_merged ? 1 : s->captures_count;
-
-		printf(", %zu capture%s (.pcapng)", files, files == 1 ? "" : "s");
-	}
-	if (out)
-		printf("%s%s\n", also ? ", " : "", also ? also : "");
+		print_files(s, out, "trace.jsonl", also);
 	printf("%-*s%s\n", LABEL_WIDTH, "fingerprint", fingerprint && fingerprint->text ? fingerprint->text : "none");
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#define _GNU_SOURCE /* epoll_pwait2 */
 #include "live/loop.h"
 
 #include "base/err.h"
