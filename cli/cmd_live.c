@@ -85,9 +85,8 @@ static int words_read(struct live_words *w, int argc, char **argv)
 						{"quiet", no_argument, NULL, 'q'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
-	static const char *const names[] = {"duration", "drain", "node",       "set",        "seed",  "out",
-					    "no-trace", "csv",   "save-blobs", "save-plain", "quiet", "help",
-					    NULL};
+	static const char *const names[] = {"duration", "drain",      "node",       "set",   "seed", "out", "no-trace",
+					    "csv",      "save-blobs", "save-plain", "quiet", "help", NULL};
 	const char *why;
 	int answer, status = STATUS_GOOD;
 

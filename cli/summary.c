@@ -255,7 +255,8 @@ static void print_files(const struct scenario *s, const char *out, const char *t
 /* What the devices of the machine carried, a line each. */
 static void print_devices(const struct scenario *s, const struct metrics *m)
 {
-	char path[METRIC_PATH_MAX], in[QUANTITY_MAX], out[QUANTITY_MAX], in_bytes[QUANTITY_MAX], out_bytes[QUANTITY_MAX];
+	char path[METRIC_PATH_MAX], in[QUANTITY_MAX], out[QUANTITY_MAX], in_bytes[QUANTITY_MAX],
+		out_bytes[QUANTITY_MAX];
 
 	for (size_t i = 0; i < s->outsides_count; i++) {
 		const char *name = s->nodes[s->outsides[i].node].name;
@@ -291,7 +292,8 @@ void summary_live_print(const struct scenario *s, const struct live_results *r, 
 	if (r->reset)
 		printf("%-*s%" PRIu64 " connections at the end\n", LABEL_WIDTH, "reset", r->reset);
 	printf("%-*s99 %% of %" PRIu64 " wake-ups within %s, worst %s; kept real time: %s\n", LABEL_WIDTH, "late",
-	       r->lag.wakeups, quantity_time(p99, r->lag.p99), quantity_time(max, r->lag.max), r->lag.kept ? "yes" : "no");
+	       r->lag.wakeups, quantity_time(p99, r->lag.p99), quantity_time(max, r->lag.max),
+	       r->lag.kept ? "yes" : "no");
 	print_expectations(&r->run, cli_colour(stdout));
 	putchar('\n');
 	print_files(s, out, trace ? "trace.jsonl" : NULL, NULL);

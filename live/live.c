@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define TURN_EVENTS   4096U             /* of the engine, before descriptors are looked at again */
+#define STEP_EVENTS   8U                /* that see the same time */
 #define IDLE_CHECK_NS (10 * NSTIME_MS)  /* while it ends: how often it is looked whether all is closed */
 #define RESET_NS      (50 * NSTIME_MS)  /* for resets to pass the links */
 #define FLUSH_NS      (100 * NSTIME_MS) /* asleep for longer, captures are written out first */
@@ -25,11 +26,7 @@
 
 void live_advance(struct live *l)
 {
-	struct engine *e = &l->run.world.engine;
-	nstime now = loop_now(&l->loop);
-
-	if (engine_next_at(e) > now)
-		engine_advance(e, now);
+	engine_advance(&l->run.world.engine, loop_now(&l->loop));
 }
 
 struct live_lag live_lag_of(const struct live *l)
@@ -229,8 +226,10 @@ static void live_turn(struct live *l)
 
 	if (due <= now)
 		histogram_add(&l->lag_us, (now - due) / NSTIME_US);
-	world_run(&l->run.world, now, TURN_EVENTS);
-	live_advance(l);
+	for (unsigned n = 0; n < TURN_EVENTS / STEP_EVENTS && engine_next_at(e) <= e->now; n++) {
+		world_run(&l->run.world, e->now, STEP_EVENTS);
+		live_advance(l);
+	}
 	ports_flush(l);
 	run_check(&l->run, &l->checks);
 }
@@ -307,10 +306,12 @@ static int live_world(struct live *l, struct live_results *results)
 	metrics_init(&devices);
 	if (!r && l->ports_count) /* there, somebody may come at any time */
 		engine_timer_cancel(&l->run.world.engine, &l->run.world.end_timer);
-	if (!r && l->options->started)
-		l->options->started(l->options->context, l);
-	if (!r)
+	if (!r) {
+		if (l->options->started)
+			l->options->started(l->options->context, l);
+		loop_restart(&l->loop);
 		r = live_loop(l, results);
+	}
 	ports_close(l, &devices);
 	run_collect(&l->run);
 	results->lag = live_lag_of(l);

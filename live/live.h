@@ -47,7 +47,7 @@ struct live_results {
 	struct run_results run;
 	uint64_t seed; /* that it had */
 	struct live_lag lag;
-	uint64_t reset; /* connections, at the end */
+	uint64_t reset;         /* connections, at the end */
 	char why[LIVE_WHY_MAX]; /* what went wrong, with an error; empty: see run.why */
 };
 
@@ -76,7 +76,7 @@ struct live {
 int live_run(const struct scenario *s, const struct live_options *options, struct live_results *results);
 void live_results_fini(struct live_results *r);
 
-/* Moves the world's time to now, unless events are due before. To be called before anything is done to the world from a
+/* Moves the world's time to now; what is due fires late. To be called before anything is done to the world from a
  * watch's function. */
 void live_advance(struct live *l);
 

@@ -31,6 +31,11 @@ void loop_fini(struct loop *l)
 	close(l->epoll);
 }
 
+void loop_restart(struct loop *l)
+{
+	l->start_ns = clock_ns();
+}
+
 nstime loop_now(const struct loop *l)
 {
 	return clock_ns() - l->start_ns;

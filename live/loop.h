@@ -2,8 +2,8 @@
 /* Real time: the machine's monotonic clock from zero on, and waiting until a moment or until descriptors are ready.
  *
  * Nothing is waited for twice and nothing spins: a loop without watches and without an end sleeps for good. What is
- * ready is told one by one, by the watch's function, within loop_wait. It knows no engine and no device. Callers: what is
- * in live/. */
+ * ready is told one by one, by the watch's function, within loop_wait. It knows no engine and no device. Callers: what
+ * is in live/. */
 #ifndef BATON_LIVE_LOOP_H
 #define BATON_LIVE_LOOP_H
 
@@ -15,7 +15,8 @@
 
 #define LOOP_BATCH 64 /* descriptors told of in one wait */
 
-/* One descriptor; its owner embeds it. `ready` gets the EPOLL bits that hold, and may add, change and remove any watch. */
+/* One descriptor; its owner embeds it. `ready` gets the EPOLL bits that hold, and may add, change and remove any watch.
+ */
 struct loop_watch {
 	void (*ready)(struct loop_watch *watch, uint32_t events);
 	int fd;
@@ -24,7 +25,7 @@ struct loop_watch {
 
 struct loop {
 	int epoll;
-	uint64_t start_ns; /* the clock when the loop began */
+	uint64_t start_ns; /* the clock at zero */
 	struct epoll_event batch[LOOP_BATCH];
 	int batch_count, batch_at; /* those within loop_wait that are told of, or still to be */
 };
@@ -33,7 +34,10 @@ struct loop {
 int loop_init(struct loop *l);
 void loop_fini(struct loop *l); /* the watches' descriptors are their owners' */
 
-/* Since loop_init. */
+/* Time begins again at zero. */
+void loop_restart(struct loop *l);
+
+/* Since loop_init or loop_restart. */
 nstime loop_now(const struct loop *l);
 
 /* Watches w->fd, level-triggered. 0, or E_IO with errno set. */

@@ -44,6 +44,12 @@ LABS = \
 	scenarios/labs/2-loss-and-blobs.yaml \
 	scenarios/labs/3-drain.yaml
 
+# Run by `baton live`; `baton check` takes them too.
+LIVE = \
+	scenarios/live/web.yaml
+
+livedir = $(pkgdatadir)/scenarios/live
+dist_live_DATA = $(LIVE)
 tutorialdir = $(pkgdatadir)/scenarios/tutorial
 dist_tutorial_DATA = $(TUTORIAL)
 labsdir = $(pkgdatadir)/scenarios/labs

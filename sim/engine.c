@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "sim/engine.h"
 
-#include <assert.h>
-
 void engine_init(struct engine *e)
 {
 	*e = (struct engine){0};
@@ -42,7 +40,8 @@ bool engine_step(struct engine *e, nstime until)
 
 	if (!t || t->at > until || e->stopped)
 		return false;
-	e->now = t->at;
+	if (t->at > e->now) /* what real time left behind is late, and does not turn time back */
+		e->now = t->at;
 	e->events++;
 	heap_pop(&e->heap);
 	t->fire(t, e->now);
@@ -51,7 +50,6 @@ bool engine_step(struct engine *e, nstime until)
 
 void engine_advance(struct engine *e, nstime to)
 {
-	assert(engine_next_at(e) >= to);
 	if (to > e->now)
 		e->now = to;
 }

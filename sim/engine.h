@@ -38,7 +38,8 @@ nstime engine_next_at(const struct engine *e);
  * engine_stop. */
 bool engine_step(struct engine *e, nstime until);
 
-/* Moves time forward to `to`. Precondition: nothing is due before it. No effect when `to` is in the past. */
+/* Moves time forward to `to`. What was due before it fires late, at the time it is then: so in real time; in a
+ * simulated run nothing may be. No effect when `to` is in the past. */
 void engine_advance(struct engine *e, nstime to);
 
 /* Makes engine_step return false after the event that calls it; for good. */

@@ -198,6 +198,11 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 	};
 	group_choose(e, n, u, &spec);
 	abort_draw(e, &spec.abort);
+	if (!world_node_here(w, (size_t)(wn - w->nodes))) { /* another process starts it */
+		if (!e->over && s->requests && e->started == s->requests)
+			entry_end(e, now);
+		return;
+	}
 	t->started++;
 	e->started_first = nstime_min(e->started_first, now);
 	if (!wn->node || !client_start(node_client(wn->node), &spec, now)) {

@@ -22,6 +22,7 @@ expect() {
 @test "help teaches, for the command and for each subcommand" {
 	expect 0 "baton run scenarios/handoff.yaml" --help
 	expect 0 "usage: baton run [OPTION]... FILE" run --help
+	expect 0 "usage: baton live [OPTION]... FILE" live --help
 	expect 0 "usage: baton check" check --help
 	expect 0 "usage: baton blob" blob --help
 	expect 0 "usage: baton canon" canon --help

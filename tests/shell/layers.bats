@@ -41,7 +41,7 @@ included() {
 
 @test "the arrows that must exist do" {
 	local pair
-	for pair in lb:base stack:base pcap:base node:lb node:stack sim:node sim:pcap live:base sweep:sim sweep:report cli:sweep; do
+	for pair in lb:base stack:base pcap:base node:lb node:stack sim:node sim:pcap live:base live:sim cli:live sweep:sim sweep:report cli:sweep; do
 		included "${pair%:*}" | grep -qx "${pair#*:}" || { echo "no $pair"; return 1; }
 	done
 }
