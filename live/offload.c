@@ -239,7 +239,7 @@ static bool large_is_sound(const struct buf *frame, const struct virtio_net_hdr 
 	uint8_t type = h->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 	uint16_t pseudo;
 
-	if (!h->gso_size || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !offload_view_get(frame, v) || !v->text_len)
+	if (!h->gso_size || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !offload_view_get(frame, v))
 		return false;
 	if (type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6) {
 		if (v->protocol != OFFLOAD_TCP || v->v6 != (type == VIRTIO_NET_HDR_GSO_TCPV6) ||

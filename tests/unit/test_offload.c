@@ -164,6 +164,41 @@ START_TEST(checksum_left_to_the_device)
 }
 END_TEST
 
+/* Of UDP, 0 is no checksum: one that comes to that is sent in its other form (RFC 768). */
+START_TEST(udp_checksum_is_never_none)
+{
+	struct buf *b = frame_make(false, false, 0, 2 * MSS, 0, 9, false);
+	struct virtio_net_hdr h = header_make(false, false, _i ? MSS : 0);
+	uint16_t sum = pseudo(b->data + 14, false, 17, _i ? 8 + MSS : 8 + 2 * MSS);
+	struct emitted out = {0};
+
+	packet_u16_put(b->data + 38, (uint16_t)(_i ? 8 + MSS : 8 + 2 * MSS));
+	memset(b->data + 42, 0, 2);
+	memset(b->data + 40, 0, 2);
+	sum = (uint16_t)~checksum_add(sum, checksum_sum(b->data + 34, _i ? 8 + MSS : 8 + 2 * MSS));
+	memcpy(b->data + 42, &sum, 2); /* text that makes all of it 0xffff */
+	packet_u16_put(b->data + 38, 8 + 2 * MSS);
+	sum = pseudo(b->data + 14, false, 17, 8 + 2 * MSS);
+	memcpy(b->data + 40, &sum, 2);
+	ck_assert_int_eq(offload_accept(b, &h, emit, &out), _i ? OFFLOAD_CUT : OFFLOAD_TAKEN);
+	ck_assert_uint_eq(packet_u16((_i ? out.frames[0] : b)->data + 40), 0xffff);
+	emitted_free(&out);
+	if (!_i)
+		buf_free(b);
+}
+END_TEST
+
+/* No SYN stands for several. */
+START_TEST(large_syn)
+{
+	struct buf *b = frame_make(false, true, 0, 3 * MSS, FLAG_SYN, 3, true);
+	struct virtio_net_hdr h = header_make(false, true, MSS);
+
+	ck_assert_int_eq(offload_accept(b, &h, emit, NULL), OFFLOAD_WRONG);
+	buf_free(b);
+}
+END_TEST
+
 START_TEST(complete_checksum_left_alone)
 {
 	struct buf *b = frame_make(false, true, 0, 100, FLAG_ACK, 9, false), *before = buf_clone(b);
@@ -627,7 +662,9 @@ int main(void)
 	TCase *all = tcase_create("offload");
 
 	tcase_add_loop_test(all, checksum_left_to_the_device, 0, 4);
+	tcase_add_loop_test(all, udp_checksum_is_never_none, 0, 2);
 	tcase_add_test(all, complete_checksum_left_alone);
+	tcase_add_test(all, large_syn);
 	tcase_add_test(all, wrong_pseudo_sum_stays_wrong);
 	tcase_add_loop_test(all, large_packet_cut, 0, 8);
 	tcase_add_loop_test(all, others_are_cut_at_once, 0, 2);
