@@ -73,10 +73,9 @@ struct device;
 /* Opens a device. A TAP device that does not exist is made, and is gone when it is closed; one that exists is used, and
  * stays. It is set up and given the host's addresses unless it is and has them already, so that a persistent one that
  * the user owns needs no privilege. A wire must exist. On failure *out is NULL and `why` says in words what is wrong
- * and what to do about it: E_UNREACH      no interface of that name; or it is down and may not be set up E_AUTH no
- * right to the device, or to what it lacks E_EXISTS       another process has it, another interface has the address, or
- * it is no TAP device E_UNSUPPORTED  the kernel lacks a feature E_INVAL        no name of an interface E_IO anything
- * else */
+ * and what to do about it. E_UNREACH: no interface of that name. E_AUTH: no right to the device, or to what it lacks.
+ * E_EXISTS: another process has it, another interface has the address, or it is no TAP device. E_UNSUPPORTED: the
+ * kernel lacks a feature. E_INVAL: no name of an interface. E_IO: anything else. */
 int device_open(struct device **out, const struct device_config *config, char why[DEVICE_WHY_MAX]);
 
 /* Drops what waits, closes the device and frees it. NULL is allowed. */

@@ -8,6 +8,18 @@
 
 #include <string.h>
 
+bool stack_packet_fits(const struct buf *packet)
+{
+	const uint8_t *h = packet->data;
+	uint32_t headers_len = h[0] >> 4 == 6 ? IP6_HEADER_LEN : ip4_header_len(h);
+	if (packet->len <= STACK_MTU)
+		return true;
+	if (!packet->segment_bytes)
+		return false;
+	headers_len += tcp_header_len(h + headers_len);
+	return headers_len + packet->segment_bytes <= STACK_MTU;
+}
+
 /* RFC 1624 over the 16-bit word of TTL and protocol. */
 static void forward_ttl_put(uint8_t *h, uint8_t ttl)
 {
@@ -26,7 +38,7 @@ static bool forward_ip4(struct buf *packet)
 	uint8_t *h = packet->data;
 	if (!h[IP4_AT_TTL]) /* it has expired too, but lwIP would make it 255 */
 		forward_ttl_put(h, 1);
-	if (h[IP4_AT_TTL] == 1 || ip4_header_len(h) != IP4_HEADER_MIN || packet->len > STACK_MTU)
+	if (h[IP4_AT_TTL] == 1 || ip4_header_len(h) != IP4_HEADER_MIN || !stack_packet_fits(packet))
 		return false;
 	forward_ttl_put(h, (uint8_t)(h[IP4_AT_TTL] - 1));
 	return true;
@@ -39,7 +51,7 @@ static bool forward_ip6(struct buf *packet)
 	uint8_t *h = packet->data;
 	if (!h[IP6_AT_HOPS])
 		h[IP6_AT_HOPS] = 1;
-	if (h[IP6_AT_HOPS] == 1 || packet->len > STACK_MTU)
+	if (h[IP6_AT_HOPS] == 1 || !stack_packet_fits(packet))
 		return false;
 	h[IP6_AT_HOPS]--;
 	return true;

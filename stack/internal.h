@@ -205,6 +205,9 @@ bool stack_ip6_accept(struct buf *packet, enum stack_drop *why);
  * the packet is still the caller's). */
 bool stack_forward(struct stack *s, struct buf *packet);
 
+/* Whether a link takes the packet: it is no longer than STACK_MTU, or stands for several that are not. */
+bool stack_packet_fits(const struct buf *packet);
+
 /* ---- timers.c ---- */
 /* Notes which ticks the entry's pcb needs, after anything that may have changed it. Nothing is done when it has none.
  */

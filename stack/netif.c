@@ -159,6 +159,7 @@ static void netif_packet_out(struct stack *s, struct pbuf *p)
 	b->len = pbuf_copy_partial(p, b->data, p->tot_len, 0);
 	src = packet_src(b->data);
 	if (stack_address_local(s, &src)) {
+		b->checksum_good = true;
 		if (src.family == 4)
 			netif_identify(s, b);
 		if (netif_retransmits(s->output_pcb, b)) {
@@ -394,7 +395,7 @@ void stack_output_ip(struct stack *s, struct buf *packet, int netif, struct addr
 {
 	const struct route *r;
 	s->now = now;
-	if (!next_hop.family || packet->len > STACK_MTU) {
+	if (!next_hop.family || !stack_packet_fits(packet)) {
 		stack_drop(s, STACK_DROP_ROUTE, packet);
 		return;
 	}

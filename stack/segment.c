@@ -232,6 +232,8 @@ bool stack_segment_defend(struct stack *s, struct pbuf *p, struct demux_entry **
 		return segment_drop(s, STACK_DROP_SEQUENCE);
 	}
 	segment_fit(s, pcb, p, header_len);
+	if (p->len - header_len > TCP_MSS)
+		tcp_set_flags(pcb, TF_ACK_DELAY); /* as many segments are acknowledged: at once (RFC 9293 3.8.6.3) */
 	return true;
 }
 

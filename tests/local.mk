@@ -60,6 +60,7 @@ UNIT_TESTS = \
 	tests/unit/test_segment \
 	tests/unit/test_stack_enemy \
 	tests/unit/test_stack_ip6 \
+	tests/unit/test_stack_large \
 	tests/unit/test_stack_net \
 	tests/unit/test_stack_packets \
 	tests/unit/test_stack_socket \
