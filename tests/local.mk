@@ -89,6 +89,7 @@ SHELL_TESTS = \
 	tests/shell/canon.bats \
 	tests/shell/captures.bats \
 	tests/shell/command.bats \
+	tests/shell/damaged.bats \
 	tests/shell/docs.bats \
 	tests/shell/faults.bats \
 	tests/shell/ladder.bats \
@@ -99,6 +100,7 @@ SHELL_TESTS = \
 	tests/shell/random.bats \
 	tests/shell/scenarios.bats \
 	tests/shell/schema.bats \
+	tests/shell/shark.bats \
 	tests/shell/sweep.bats \
 	tests/shell/teaching.bats \
 	tests/shell/transparency.bats \

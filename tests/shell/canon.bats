@@ -89,6 +89,32 @@ canon_rows() {
 	expect 1 "* hash " diff "$BATS_TEST_TMPDIR/1" "$BATS_TEST_TMPDIR/2"
 }
 
+# A 404 of the classifier holds nothing that is drawn.
+@test "equal traffic under another seed's initial sequence numbers and ports has the same text, hashes too" {
+	local seed
+	for seed in 1 2; do
+		"$BATON" run --quiet --seed $seed --out "$BATS_TEST_TMPDIR/$seed" --set 'expect=[]' --set traffic.0.requests=5 \
+			--set 'services.web.rules.0={path: /no, to: backend}' "$srcdir/tests/scenarios/transparency/moved.yaml"
+		"$TSHARK" -r "$BATS_TEST_TMPDIR/$seed/client.internet.pcapng" -Y tcp.flags.syn==1 -T fields -e tcp.seq_raw 2>/dev/null |
+			sort >"$BATS_TEST_TMPDIR/isns$seed"
+	done
+	[ -s "$BATS_TEST_TMPDIR/isns1" ]
+	[ -z "$(comm -12 "$BATS_TEST_TMPDIR/isns1" "$BATS_TEST_TMPDIR/isns2")" ]
+	[ "$(canon "$BATS_TEST_TMPDIR/1" | grep -c hash=)" -eq 10 ]
+	expect 0 "" diff "$BATS_TEST_TMPDIR/1" "$BATS_TEST_TMPDIR/2"
+}
+
+@test "other addresses, ports, initial sequence numbers, clocks and days do not change the text of any capture" {
+	local file seed
+	for file in "$srcdir"/tests/captures/*.pcap; do
+		for seed in 1 2 3; do
+			python3 "$srcdir/tests/lib/rewrite_capture.py" $seed "$file" "$BATS_TEST_TMPDIR/other.pcap"
+			! cmp -s "$file" "$BATS_TEST_TMPDIR/other.pcap"
+			diff <(canon "$file") <(canon "$BATS_TEST_TMPDIR/other.pcap") || { echo "$file, seed $seed"; return 1; }
+		done
+	done
+}
+
 @test "the captures of a run are merged by time, with their names" {
 	run_scenario "$srcdir/scenarios/first.yaml" --set 'capture=[client.lan, server.lan]' --set 'expect=[]'
 	canon "$BATS_TEST_TMPDIR/first" >"$BATS_TEST_TMPDIR/text"
