@@ -28,6 +28,7 @@
 #define RELAY_CONNECT_DEFAULT (5 * NSTIME_S)
 #define RELAY_HALF_MAX        (300 * NSTIME_S) /* a half-closed connection on which nothing moves */
 #define RELAY_ROOM_LEAST      16384U           /* a server is read when its client takes so much, or all is taken */
+#define RELAY_PATH_MAX        108U             /* bytes of a Unix socket's path with its NUL, as in sockaddr_un */
 #define RELAY_HEADER_MAX      52U              /* bytes of a PROXY header */
 
 struct relay;
@@ -37,10 +38,10 @@ struct relay_upstream;
 struct relay_target {
 	struct addr address; /* family 0: path */
 	uint16_t port;
-	char *path;          /* of a Unix socket; not NULL only without an address */
-	nstime connect_max;  /* 0: RELAY_CONNECT_DEFAULT */
-	nstime idle_max;     /* nothing moves either way for so long: ended; 0: never */
-	bool proxy_protocol; /* a PROXY protocol header, version 2, tells the server who the client is */
+	char path[RELAY_PATH_MAX]; /* of a Unix socket */
+	nstime connect_max;        /* 0: RELAY_CONNECT_DEFAULT */
+	nstime idle_max;           /* nothing moves either way for so long: ended; 0: never */
+	bool proxy_protocol;       /* a PROXY protocol header, version 2, tells the server who the client is */
 };
 
 /* How a connection ended: constant, name in results and traces. */

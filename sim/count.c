@@ -231,6 +231,16 @@ void count_traffic(const struct traffic_entry *e, struct metrics *m)
 	count_percentiles(path, e->latency_us, m);
 }
 
+static void count_relay(const struct relay_counters *c, struct metrics *m)
+{
+	metrics_add(m, "relay.connections", c->connections);
+	metrics_add(m, "relay.connected", c->connected);
+	metrics_add(m, "relay.sent_bytes", c->sent_bytes);
+	metrics_add(m, "relay.received_bytes", c->received_bytes);
+	for (unsigned i = 0; i < RELAY_END_COUNT; i++)
+		add_by(m, "relay.ended", relay_end_name((enum relay_end)i), c->ended[i]);
+}
+
 void count_declare_scenario(const struct scenario *s, struct metrics *m)
 {
 	for (size_t i = 0; i < s->traffic_count; i++)
@@ -239,6 +249,8 @@ void count_declare_scenario(const struct scenario *s, struct metrics *m)
 		count_sticky(&(const struct sticky_counters){0}, m);
 	if (scenario_drains(s))
 		count_drain(&(const struct drain_counters){0}, 0, m);
+	if (scenario_relays(s))
+		count_relay(&(const struct relay_counters){0}, m);
 	if (s->health.interval) {
 		count_health(&(const struct health_reporter_counters){0}, &(const struct health_judge_counters){0}, m);
 		count_judge_backends(s, NULL, m);
@@ -255,6 +267,10 @@ void count_node_scenario(const struct scenario *s, const struct scenario_node *s
 {
 	const struct migrator_counters *g = node_migrator_counters(n);
 	const struct health_judge *j = node_judge(n);
+	const struct app *app;
+	for (size_t i = 0; (app = node_app(n, i)); i++)
+		if (app_relay_counters(app))
+			count_relay(app_relay_counters(app), m);
 	count_sticky(node_sticky_counters(n), m);
 	if (scenario_drains(s) && g)
 		count_drain(node_drain_counters(n), node_drain_requests(n), m);

@@ -22,7 +22,7 @@ void count_traffic(const struct traffic_entry *e, struct metrics *m);
 
 /* The metrics that only some scenarios have: backends.NAME.connections where scenario_backends_counted says so,
  * sticky.* where a rule is sticky, health.*, backends.NAME.falls and .rises where backends report, traffic.NAME.* where
- * an entry has a name, drain.* where a backend is drained. Declares them as zero. */
+ * an entry has a name, drain.* where a backend is drained, relay.* where a node relays. Declares them as zero. */
 void count_declare_scenario(const struct scenario *s, struct metrics *m);
 
 /* Adds those of one node; `spec` is the node's. */

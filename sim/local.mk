@@ -69,6 +69,7 @@ libsim_a_SOURCES = \
 	sim/scenario_outputs.c \
 	sim/scenario_parse.h \
 	sim/scenario_proxy.c \
+	sim/scenario_relay.c \
 	sim/scenario_refs.c \
 	sim/scenario_routes.c \
 	sim/scenario_series.c \

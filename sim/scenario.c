@@ -20,6 +20,7 @@ static void node_fini(struct scenario_node *n)
 	for (size_t i = 0; i < n->apps_count; i++)
 		free(n->apps[i].targets);
 	free(n->apps);
+	free(n->relays);
 	free(n->routes);
 }
 
@@ -169,6 +170,26 @@ enum app_kind scenario_service_app(const struct scenario_node *backend, const st
 		if (backend->apps[i].port == service->port)
 			return backend->apps[i].kind;
 	return APP_HTTP;
+}
+
+const struct relay_target *scenario_service_relay(const struct scenario_node *backend, size_t service)
+{
+	for (size_t i = 0; i < backend->relays_count; i++)
+		if (backend->relays[i].service == service)
+			return &backend->relays[i].target;
+	return NULL;
+}
+
+bool scenario_relays(const struct scenario *s)
+{
+	for (size_t i = 0; i < s->nodes_count; i++) {
+		if (s->nodes[i].relays_count)
+			return true;
+		for (size_t a = 0; a < s->nodes[i].apps_count; a++)
+			if (s->nodes[i].apps[a].kind == APP_RELAY)
+				return true;
+	}
+	return false;
 }
 
 /* The file's name without folders and ending. */
@@ -324,6 +345,7 @@ static void parse_root(struct parse *p)
 	if (p->addressed)
 		parse_routes(p);
 	parse_proxies(p);
+	parse_relays(p);
 	parse_traffic(p);
 	if (p->addressed)
 		parse_reachability(p);

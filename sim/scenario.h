@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "base/nstime.h"
 #include "node/app.h"
+#include "node/app_relay.h"
 #include "node/client.h"
 #include "node/limits.h"
 #include "sim/distribution.h"
@@ -67,7 +68,7 @@ struct scenario_attachment {
 };
 
 /* APP_AUTO, HTTP or TLS as the connection begins, is what backends have for a service of protocol auto. */
-enum app_kind { APP_ECHO, APP_HTTP, APP_BULK, APP_SINK, APP_TLS, APP_PROXY, APP_AUTO };
+enum app_kind { APP_ECHO, APP_HTTP, APP_BULK, APP_SINK, APP_TLS, APP_PROXY, APP_RELAY, APP_AUTO };
 
 /* An application that listens on a node (apps: { http: 80, echo: 7 }). */
 struct scenario_app {
@@ -75,6 +76,13 @@ struct scenario_app {
 	uint16_t port;
 	struct app_target *targets; /* APP_PROXY: where connections go, in turn */
 	size_t targets_count;
+	struct relay_target relay; /* APP_RELAY */
+};
+
+/* A server outside that takes a service's connections at a backend, in `baton live`. */
+struct scenario_relay {
+	size_t service; /* index */
+	struct relay_target target;
 };
 
 struct scenario_route {
@@ -91,6 +99,8 @@ struct scenario_node {
 	size_t attachments_count;
 	struct scenario_app *apps;
 	size_t apps_count;
+	struct scenario_relay *relays; /* a backend's: one a service at most */
+	size_t relays_count;
 	struct scenario_route *routes; /* computed ones, replaced by the file's where it has any; last: defaults */
 	size_t routes_count;
 	struct node_limits limits;
@@ -316,6 +326,12 @@ void scenario_mistakes_fini(struct scenario_mistakes *m);
 /* What serves a service's connections at a backend: what its protocol says, or for none HTTP or what `apps:` put on the
  * VIP's port. */
 enum app_kind scenario_service_app(const struct scenario_node *backend, const struct scenario_service *service);
+
+/* What takes a service's connections at a backend in `baton live`; NULL: what takes them in `baton run`. */
+const struct relay_target *scenario_service_relay(const struct scenario_node *backend, size_t service);
+
+/* Whether a node relays. */
+bool scenario_relays(const struct scenario *s);
 
 /* Whether connections are counted for every backend: when a rule has weights, maglev or sticky, or backends report
  * their health or are drained, and there are at most SCENARIO_BACKENDS_COUNTED_MAX backends. */

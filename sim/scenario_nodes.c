@@ -268,30 +268,41 @@ static bool parse_on(struct parse *p, struct doc *node, bool alone, struct scena
 	return sound;
 }
 
+static const char *const app_keys[] = {"echo", "http", "bulk", "sink", "tls", "proxy", "relay", NULL};
+
+void parse_app_add(struct parse *p, const struct doc *d, struct scenario_node *n, const struct scenario_app *app)
+{
+	for (size_t i = 0; i < n->apps_count; i++)
+		if (n->apps[i].port == app->port)
+			MISTAKE(p, d, "port %u is taken by %s", app->port, app_keys[n->apps[i].kind]);
+	n->apps = scenario_grow(n->apps, n->apps_count, sizeof(*n->apps));
+	n->apps[n->apps_count++] = *app;
+}
+
+static void parse_app(struct parse *p, struct doc *d, enum app_kind kind, struct scenario_node *n)
+{
+	const struct doc *port_doc = kind == APP_PROXY ? parse_proxy_port(p, d) : d;
+	uint64_t port;
+
+	if (kind == APP_RELAY)
+		parse_relay_ports(p, d, n);
+	else if (port_doc && parse_count(p, port_doc, 1, UINT16_MAX, &port))
+		parse_app_add(p, d, n, &(struct scenario_app){.kind = kind, .port = (uint16_t)port});
+}
+
 static void parse_apps(struct parse *p, struct doc *node, struct scenario_node *n)
 {
-	static const char *const known[] = {"echo", "http", "bulk", "sink", "tls", "proxy", NULL};
 	struct doc *d = doc_get(node, "apps");
 
-	if (!d || !parse_map(p, d, "apps", known, NULL))
+	if (!d || !parse_map(p, d, "apps", app_keys, NULL))
 		return;
 	for (size_t i = 0; i < d->count; i++) {
-		uint64_t port;
 		size_t kind = 0;
 
-		while (known[kind] && strcmp(known[kind], d->items[i]->key))
+		while (app_keys[kind] && strcmp(app_keys[kind], d->items[i]->key))
 			kind++;
-		if (!known[kind])
-			continue;
-		const struct doc *port_doc = kind == APP_PROXY ? parse_proxy_port(p, d->items[i]) : d->items[i];
-		if (!port_doc || !parse_count(p, port_doc, 1, UINT16_MAX, &port))
-			continue;
-		for (size_t j = 0; j < n->apps_count; j++)
-			if (n->apps[j].port == port)
-				MISTAKE(p, d->items[i], "port %llu is taken by %s", (unsigned long long)port,
-					known[n->apps[j].kind]);
-		n->apps = scenario_grow(n->apps, n->apps_count, sizeof(*n->apps));
-		n->apps[n->apps_count++] = (struct scenario_app){.kind = (enum app_kind)kind, .port = (uint16_t)port};
+		if (app_keys[kind])
+			parse_app(p, d->items[i], (enum app_kind)kind, n);
 	}
 }
 

@@ -136,6 +136,15 @@ const struct doc *parse_proxy_port(struct parse *p, struct doc *d);
 /* Where the proxies of all nodes connect to, when addresses and routes are known. */
 void parse_proxies(struct parse *p);
 
+/* An application of a node, whose port no other has. */
+void parse_app_add(struct parse *p, const struct doc *d, struct scenario_node *n, const struct scenario_app *app);
+
+/* apps: { relay: { port: PORT, to: SERVER } } or a list of them, on a node that is no backend. */
+void parse_relay_ports(struct parse *p, struct doc *d, struct scenario_node *n);
+/* apps: { relay: SERVER }, { relay: { to: SERVER } } or { relay: { SERVICE: SERVER } } of all backends, after services.
+ */
+void parse_relays(struct parse *p);
+
 /* References. A node by its name, or SIZE_MAX with a mistake. */
 size_t parse_node_ref(struct parse *p, const struct doc *d, const char *name, size_t len);
 /* "NODE.NETWORK" */

@@ -12,7 +12,7 @@
 #define PIPELINE_MAX 1000U
 #define HEADER_MAX   4096U /* bytes of one field, and of a path */
 
-static const char *const app_words[] = {"echo", "http", "bulk", "sink", "tls", "proxy", NULL};
+static const char *const app_words[] = {"echo", "http", "bulk", "sink", "tls", "proxy", "relay", NULL};
 static const char *const http_keys[] = {"method",          "host",    "path",       "headers",  "version",
 					"expect_continue", "chunked", "half_close", "pipeline", NULL};
 static const char *const tls_keys[] = {"server_name", "hello_records", "hello_bytes", NULL};
@@ -212,7 +212,8 @@ static void parse_bytes(struct parse *p, struct doc *entry, struct scenario_traf
 /* Whether an application takes what a client sends. */
 static bool app_takes(enum app_kind app, enum app_kind sent)
 {
-	return app == sent || (sent == APP_BULK && app == APP_SINK) || app == APP_PROXY;
+	return app == sent || (sent == APP_BULK && app == APP_SINK) || app == APP_PROXY ||
+	       (app == APP_RELAY && (sent == APP_HTTP || sent == APP_TLS));
 }
 
 /* Whether every backend of the service serves what the traffic sends; one mistake tells the first that does not. */

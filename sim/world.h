@@ -59,7 +59,8 @@ struct world_live {
 	const bool *here; /* by node: whether it runs in this process; NULL: all do */
 	uint64_t boot; /* a boot id of its nodes is this and how often they have started; it grows with every start of
 			  the process */
-	const uint8_t *key; /* SEAL_KEY_LEN bytes: the cluster key if the scenario has none */
+	const uint8_t *key;  /* SEAL_KEY_LEN bytes: the cluster key if the scenario has none */
+	struct relay *relay; /* who serves relays; NULL: nobody, and an application of our own answers instead */
 	void (*cut)(struct buf *frame, void (*emit)(void *context, struct buf *segment),
 		    void *context); /* as struct
 				       segment_config's */

@@ -305,6 +305,7 @@ static enum app_type app_type_of(enum app_kind kind)
 	case APP_TLS:
 		return APP_TYPE_TLS;
 	case APP_AUTO:
+	case APP_RELAY: /* nobody relays: what a server behind it may speak */
 		return APP_TYPE_AUTO;
 	case APP_ECHO:
 		return APP_TYPE_ECHO;
@@ -407,24 +408,40 @@ static int roles_build(struct world_node *wn, int cluster_netif)
 	return r;
 }
 
+/* One of the file's applications. */
+static int app_build(struct world_node *wn, const struct scenario_app *app)
+{
+	const struct world_live *live = wn->world->options.live;
+	const struct addr any = {0};
+	if (app->kind == APP_PROXY)
+		return node_proxy_listen(wn->node, any, app->port, app->targets, app->targets_count);
+	if (app->kind == APP_RELAY && live && live->relay)
+		return node_relay_listen(wn->node, any, app->port, live->relay, &app->relay, wn);
+	return node_app_listen(wn->node, app_type_of(app->kind), any, app->port);
+}
+
+/* What a backend has at a VIP. */
+static int service_build(struct world_node *wn, size_t index)
+{
+	const struct world_live *live = wn->world->options.live;
+	const struct scenario_service *service = &wn->world->scenario->services[index];
+	const struct relay_target *relay = scenario_service_relay(wn->spec, index);
+	if (relay && live && live->relay)
+		return node_relay_listen(wn->node, service->vip, service->port, live->relay, relay, wn);
+	return node_app_listen(wn->node, app_type_of(scenario_service_app(wn->spec, service)), service->vip,
+			       service->port);
+}
+
 /* What listens: the file's applications, and on a backend one at every VIP. */
 static int apps_build(struct world_node *wn)
 {
-	const struct scenario *s = wn->world->scenario;
 	const struct scenario_node *spec = wn->spec;
-	const struct addr any = {0};
+	size_t services = spec->roles & ROLE_BACKEND ? wn->world->scenario->services_count : 0;
 	int r = 0;
-	for (size_t n = 0; !r && n < spec->apps_count; n++) {
-		const struct scenario_app *app = &spec->apps[n];
-		if (app->kind == APP_PROXY)
-			r = node_proxy_listen(wn->node, any, app->port, app->targets, app->targets_count);
-		else
-			r = node_app_listen(wn->node, app_type_of(app->kind), any, app->port);
-	}
-	if (spec->roles & ROLE_BACKEND)
-		for (size_t n = 0; !r && n < s->services_count; n++)
-			r = node_app_listen(wn->node, app_type_of(scenario_service_app(spec, &s->services[n])),
-					    s->services[n].vip, s->services[n].port);
+	for (size_t n = 0; !r && n < spec->apps_count; n++)
+		r = app_build(wn, &spec->apps[n]);
+	for (size_t n = 0; !r && n < services; n++)
+		r = service_build(wn, n);
 	return r;
 }
 

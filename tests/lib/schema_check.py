@@ -25,6 +25,8 @@ MAPPINGS = {
     "an attachment": ["attachment"],
     "apps": ["apps"],
     "a proxy": ["proxy"],
+    "a relay": ["relay_listener"],
+    "a server": ["relay_server"],
     "an expectation": ["expectation"],
     "limits": ["limits"],
     "a node": ["node"],

@@ -250,6 +250,52 @@ static void expect_exact(const struct scenario_fault *f)
 	ck_assert_uint_eq(f->sides_count[1], 3);
 }
 
+/* A node's relays: for which services, and to where. */
+static void expect_relay(const struct scenario *s, const char *node, const char *service, const char *address,
+			 uint16_t port)
+{
+	const struct relay_target *t = scenario_service_relay(node_of(s, node), scenario_service_find(s, service));
+
+	if (!address) {
+		ck_assert_ptr_null(t);
+		return;
+	}
+	ck_assert_ptr_nonnull(t);
+	ck_assert_uint_eq(t->port, port);
+	if (port)
+		expect_address(&t->address, address);
+	else
+		ck_assert_str_eq(t->path, address);
+}
+
+START_TEST(test_relay)
+{
+	struct scenario *s = read_ok("relay.yaml", NULL, 0);
+	const struct relay_target *t = &node_of(s, "terms")->relays[0].target;
+
+	ck_assert(scenario_relays(s));
+	expect_relay(s, "all", "web", "127.0.0.1", 8080);
+	expect_relay(s, "all", "secure", "127.0.0.1", 8080);
+	expect_relay(s, "all", "other", "127.0.0.1", 8080);
+	expect_relay(s, "terms", "web", "::1", 8443);
+	expect_relay(s, "terms", "other", NULL, 0);
+	expect_relay(s, "each", "web", "/run/web.sock", 0);
+	expect_relay(s, "each", "secure", "192.0.2.1", 443);
+	expect_relay(s, "unnamed", "web", NULL, 0);
+	expect_relay(s, "some1", "web", NULL, 0);
+	expect_relay(s, "some2", "web", "/run/some.sock", 0);
+	ck_assert_uint_eq(t->connect_max, NSTIME_S);
+	ck_assert_uint_eq(t->idle_max, 600 * NSTIME_S);
+	ck_assert(t->proxy_protocol);
+	ck_assert(!node_of(s, "all")->relays[0].target.proxy_protocol);
+	ck_assert_uint_eq(node_of(s, "host")->apps_count, 2);
+	ck_assert_uint_eq(node_of(s, "host")->apps[1].kind, APP_RELAY);
+	ck_assert_uint_eq(node_of(s, "host")->apps[1].port, 81);
+	ck_assert_str_eq(node_of(s, "host")->apps[1].relay.path, "/run/x.sock");
+	scenario_free(s);
+}
+END_TEST
+
 START_TEST(test_everything)
 {
 	struct scenario *s = read_ok("everything.yaml", NULL, 0);
@@ -309,7 +355,7 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(server->routes_count, 3);
 	ck_assert_uint_eq(server->routes[1].prefix_len, 0);
 	expect_address(&server->routes[1].next_hop, "198.51.100.4");
-	ck_assert_uint_eq(server->apps_count, 6);
+	ck_assert_uint_eq(server->apps_count, 8);
 	ck_assert_int_eq(server->apps[5].kind, APP_PROXY);
 	ck_assert_uint_eq(server->apps[5].targets_count, 2);
 	ck_assert_uint_eq(server->apps[5].targets[1].port, 443);
@@ -768,6 +814,7 @@ int main(void)
 	tcase_add_test(files, test_bad);
 	tcase_add_test(files, test_values);
 	tcase_add_test(files, test_everything);
+	tcase_add_test(files, test_relay);
 	tcase_add_test(files, test_direct);
 	tcase_add_test(files, test_families);
 	tcase_add_test(files, test_set);
