@@ -66,6 +66,7 @@ libsim_a_SOURCES = \
 	sim/scenario_nodes.c \
 	sim/scenario_outside.c \
 	sim/scenario_pace.c \
+	sim/scenario_sequence.c \
 	sim/scenario_outputs.c \
 	sim/scenario_parse.h \
 	sim/scenario_proxy.c \

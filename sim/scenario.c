@@ -50,6 +50,12 @@ static void traffic_spec_fini(struct scenario_traffic *t)
 	for (size_t i = 0; i < t->headers_count; i++)
 		free(t->headers[i]);
 	free(t->headers);
+	for (size_t i = 0; t->sequence && i < t->requests; i++) {
+		free(t->sequence[i].method);
+		free(t->sequence[i].host);
+		free(t->sequence[i].path);
+	}
+	free(t->sequence);
 	free(t->from);
 	free(t->method);
 	free(t->host);

@@ -163,6 +163,15 @@ struct scenario_abort {
 	bool close;             /* politely, else with a reset */
 };
 
+/* One of the requests that an entry lists. What it does not say the entry does. */
+struct scenario_request {
+	nstime at;                  /* since the entry's start; not before the one before */
+	char *method, *host, *path; /* NULL: not said */
+	uint64_t body, reply;       /* bytes; SCENARIO_UNSAID: not said */
+};
+
+#define SCENARIO_UNSAID UINT64_MAX
+
 /* One entry of traffic:. Requests are HTTP to a service or node, unless `app` says echo or bulk. */
 struct scenario_traffic {
 	char *name;   /* unique among the entries; NULL: it has none */
@@ -177,7 +186,8 @@ struct scenario_traffic {
 	nstime duration;      /* since start: how long requests come; 0: until there were `requests` */
 	uint64_t interval_ns; /* between arrivals of the entry; 0: all at start */
 	enum arrivals arrivals;
-	uint64_t burst; /* requests a burst */
+	uint64_t burst;                    /* requests a burst */
+	struct scenario_request *sequence; /* `requests` of them, one by one; NULL: they are all alike */
 	nstime start;
 	uint64_t users;             /* closed loop: so many, each asking when it has thought; 0: open loop */
 	nstime ramp;                /* over which they come, evenly */

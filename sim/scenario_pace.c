@@ -133,7 +133,7 @@ static void parse_times(struct parse *p, struct doc *entry, struct scenario_traf
 		   *duration = doc_get(entry, "for");
 	const struct scenario *s = p->s;
 
-	if (requests)
+	if (requests && !t->sequence)
 		parse_count(p, requests, 1, SCENARIO_REQUESTS_MAX, &t->requests);
 	if (duration && requests)
 		MISTAKE_KEY(p, duration, "an entry ends after so many 'requests' or 'for' so long, not both");
@@ -157,6 +157,8 @@ static void parse_times(struct parse *p, struct doc *entry, struct scenario_traf
 		MISTAKE(p, doc_get(entry, "ramp"), "the run stops before the last of the users comes");
 	if (t->users || !t->requests)
 		return;
+	if (t->sequence && s->stop && nstime_add(t->start, t->sequence[t->requests - 1].at) >= s->stop)
+		MISTAKE_KEY(p, doc_get(entry, "sequence"), "the run stops before the last of its requests starts");
 	unsigned __int128 last = (unsigned __int128)(t->requests - 1) * t->interval_ns + t->start;
 
 	if (s->stop && requests && last >= s->stop)
@@ -168,7 +170,9 @@ void parse_pace(struct parse *p, struct doc *entry, struct scenario_traffic *t)
 	struct doc *keepalive = doc_get(entry, "keepalive"), *idle = doc_get(entry, "idle"),
 		   *give_up = doc_get(entry, "abort");
 
-	if (doc_get(entry, "users"))
+	if (doc_get(entry, "sequence"))
+		parse_sequence(p, entry, t);
+	else if (doc_get(entry, "users"))
 		parse_users(p, entry, t);
 	else
 		parse_arrivals(p, entry, t);

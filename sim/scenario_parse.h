@@ -29,6 +29,7 @@
 #define SCENARIO_SAMPLES_MAX     1000000U   /* of a time series */
 #define SCENARIO_SERIES_LINKS    64U
 #define SCENARIO_SERIES_NODES    16U         /* nodes shown one by one without being asked for */
+#define SCENARIO_SEQUENCE_MAX    65536U      /* requests that one entry of traffic lists */
 #define SCENARIO_REQUESTS_MAX    1000000000U /* of one entry of traffic */
 #define SCENARIO_USERS_MAX       1000000U    /* of one entry */
 #define SCENARIO_THINK_MAX       (24 * 3600 * NSTIME_S)
@@ -121,6 +122,12 @@ char *parse_path(const struct parse *p, const struct doc *d, const char *path);
  * added; what *out then holds is the scenario's to free all the same. */
 bool parse_distribution(struct parse *p, struct doc *d, enum units_dimension dimension, uint64_t least, uint64_t most,
 			struct distribution *out);
+
+/* A request's method, host and path, where the mapping has them; the texts are the scenario's. */
+void parse_request_target(struct parse *p, struct doc *map, char **method, char **host, char **path);
+
+/* sequence: of an entry of traffic, whose app is known. */
+void parse_sequence(struct parse *p, struct doc *entry, struct scenario_traffic *t);
 
 /* Adds a node as `model` says; its arrays are copied. False: too many, which is told. */
 bool node_add(struct parse *p, struct doc *d, const struct scenario_node *model, const char *name);

@@ -155,6 +155,19 @@ static void parse_pipeline(struct parse *p, struct doc *entry, struct scenario_t
 			MISTAKE_KEY(p, pipeline, "'pipeline' does not go with '%s'", *key);
 }
 
+void parse_request_target(struct parse *p, struct doc *map, char **method, char **host, char **path)
+{
+	if (head_text(p, map, "method", method) && !is_token(*method, strlen(*method)))
+		MISTAKE(p, doc_get(map, "method"), "'%s' is no HTTP method", *method);
+	if (head_text(p, map, "host", host))
+		check_braces(p, doc_get(map, "host"), false);
+	if (!head_text(p, map, "path", path))
+		return;
+	if (**path != '/')
+		MISTAKE(p, doc_get(map, "path"), "'%s' is no path: it begins with /", *path);
+	check_braces(p, doc_get(map, "path"), true);
+}
+
 static void parse_http(struct parse *p, struct doc *entry, struct scenario_traffic *t)
 {
 	static const char *const versions[] = {"1.1", "1.0", NULL};
@@ -166,15 +179,7 @@ static void parse_http(struct parse *p, struct doc *entry, struct scenario_traff
 
 	keys_never(p, entry, tls_keys, "the app is http; 'app: tls' has a hello");
 	parse_request(p, entry, t);
-	if (head_text(p, entry, "method", &t->method) && !is_token(t->method, strlen(t->method)))
-		MISTAKE(p, doc_get(entry, "method"), "'%s' is no HTTP method", t->method);
-	if (head_text(p, entry, "host", &t->host))
-		check_braces(p, doc_get(entry, "host"), false);
-	if (head_text(p, entry, "path", &t->path)) {
-		if (t->path[0] != '/')
-			MISTAKE(p, doc_get(entry, "path"), "'%s' is no path: it begins with /", t->path);
-		check_braces(p, doc_get(entry, "path"), true);
-	}
+	parse_request_target(p, entry, &t->method, &t->host, &t->path);
 	if (headers)
 		parse_headers(p, headers, t);
 	if (chunked && parse_bool(p, chunked, &t->chunked) && t->chunked && !body)
@@ -203,9 +208,11 @@ static void parse_bytes(struct parse *p, struct doc *entry, struct scenario_traf
 	keys_never(p, entry, http_keys, why);
 	keys_never(p, entry, tls_keys, why);
 	keys_never(p, entry, request_keys, why);
-	if (!bytes)
+	if (!bytes && !doc_get(entry, "sequence"))
 		MISTAKE(p, entry, "'bytes' is missing: how much does %s send?", app_words[t->app]);
-	else
+	else if (bytes && doc_get(entry, "sequence"))
+		MISTAKE_KEY(p, bytes, "'bytes' is never applied: the 'sequence' has its own");
+	else if (bytes)
 		parse_distribution(p, bytes, UNITS_SIZE, 1, SCENARIO_BYTES_MAX, &t->body);
 }
 
@@ -352,42 +359,14 @@ static void parse_entry_name(struct parse *p, const struct doc *d, struct scenar
 
 static void parse_entry(struct parse *p, struct doc *d)
 {
-	static const char *const known[] = {"name",
-					    "from",
-					    "to",
-					    "service",
-					    "app",
-					    "requests",
-					    "for",
-					    "rate",
-					    "arrivals",
-					    "burst",
-					    "start",
-					    "users",
-					    "think",
-					    "ramp",
-					    "bytes",
-					    "method",
-					    "host",
-					    "path",
-					    "headers",
-					    "body",
-					    "chunked",
-					    "reply",
-					    "per_connection",
-					    "half_close",
-					    "keepalive",
-					    "idle",
-					    "abort",
-					    "version",
-					    "expect_continue",
-					    "server_name",
-					    "hello_records",
-					    "hello_bytes",
-					    "pipeline",
-					    "piece",
-					    "pause",
-					    NULL};
+	static const char *const known[] = {
+		"name",        "from",          "to",          "service",  "app",     "requests",
+		"for",         "rate",          "arrivals",    "burst",    "start",   "sequence",
+		"users",       "think",         "ramp",        "bytes",    "method",  "host",
+		"path",        "headers",       "body",        "chunked",  "reply",   "per_connection",
+		"half_close",  "keepalive",     "idle",        "abort",    "version", "expect_continue",
+		"server_name", "hello_records", "hello_bytes", "pipeline", "piece",   "pause",
+		NULL};
 	static const char *const apps[] = {"echo", "http", "bulk", "tls", NULL};
 	static const enum app_kind kinds[] = {APP_ECHO, APP_HTTP, APP_BULK, APP_TLS};
 	struct scenario *s = p->s;

@@ -20,6 +20,8 @@
 static nstime arrival_next(struct traffic_entry *e, uint64_t n, nstime last)
 {
 	const struct scenario_traffic *s = e->spec;
+	if (s->sequence)
+		return n < s->requests ? nstime_add(s->start, s->sequence[n].at) : NSTIME_NEVER;
 	switch (s->arrivals) {
 	case ARRIVALS_POISSON:
 		return nstime_add(last, distribution_exponential(&e->arrivals, s->interval_ns));
@@ -163,6 +165,21 @@ static void abort_draw(struct traffic_entry *e, struct client_abort *out)
 		*out = (struct client_abort){.kind = a->kind, .at = at, .close = a->close};
 }
 
+/* What a listed request says goes before what its entry says. */
+static void request_choose(struct traffic *t, const struct scenario_request *r, uint64_t n, struct client_spec *spec)
+{
+	if (r->method)
+		spec->method = r->method;
+	if (r->host)
+		spec->host = r->host;
+	if (r->path)
+		spec->path = text_expand(&t->path, r->path, n + 1);
+	if (r->body != SCENARIO_UNSAID)
+		spec->body_bytes = r->body;
+	if (r->reply != SCENARIO_UNSAID)
+		spec->reply_bytes = r->reply;
+}
+
 /* Starts a request, the user's (NULL: open loop). */
 static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime now)
 {
@@ -196,6 +213,8 @@ static void entry_start(struct traffic_entry *e, struct traffic_user *u, nstime 
 		.keepalive_ms = (uint32_t)(s->keepalive / NSTIME_MS),
 		.idle = distribution_draw(&s->idle, &e->idles),
 	};
+	if (s->sequence)
+		request_choose(t, &s->sequence[n], n, &spec);
 	group_choose(e, n, u, &spec);
 	abort_draw(e, &spec.abort);
 	if (!world_node_here(w, (size_t)(wn - w->nodes))) { /* another process starts it */

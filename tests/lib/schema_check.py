@@ -31,6 +31,7 @@ MAPPINGS = {
     "limits": ["limits"],
     "a node": ["node"],
     "abort": ["abort"],
+    "a request": ["request"],
     "a route": ["route"],
     "a rule": ["rule"],
     "a service": ["service"],

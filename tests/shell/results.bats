@@ -156,3 +156,29 @@ is() {
 	[ "$status" -eq 3 ]
 	[[ $output == *"No space left on device"* ]]
 }
+
+@test "requests of a sequence come at their times, with their targets and sizes" {
+	"$BATON" run --quiet --out sequence "$srcdir/tests/scenarios/sequence.yaml"
+	diff - <(jq -r 'select(.ev == "request.start") | "\(.t / 1e6) \(.node) \(.kind) \(.tuple | split(":")[2])"' sequence/trace.jsonl |
+		sed 's/ [0-9]*$//' | sort) <<-'E'
+	1000 client1 http
+	3000 client1 http
+	3000 client2 echo
+	3000 client2 echo
+	3500 client1 http
+	E
+	# Those of one connection share a port; there is one of client1, and two of client2.
+	[ "$(jq -r 'select(.ev == "request.start") | "\(.node) \(.tuple)"' sequence/trace.jsonl | sort -u | wc -l)" -eq 3 ]
+	diff - <(jq -r 'select(.ev == "request.done") | "\(.node) \(.sent) \(.received)"' sequence/trace.jsonl) <<-'E'
+	client1 0 10000
+	client1 700 5000
+	client2 1000 1000
+	client2 2000 2000
+	client1 0 5000
+	E
+	diff - <("$TSHARK" -r sequence/client1.lan.pcapng -Y http.request -T fields -e http.request.method -e http.request.uri) <<-'E'
+	GET	/1
+	PUT	/b2
+	GET	/3
+	E
+}
