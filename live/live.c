@@ -193,10 +193,8 @@ static void signals_ready(struct loop_watch *watch, uint32_t events)
 	struct signalfd_siginfo info;
 
 	(void)events;
-	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		live_advance(l);
+	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		live_end(l);
-	}
 }
 
 static int signals_open(struct live *l, const sigset_t *set)
@@ -242,7 +240,8 @@ static int live_wait(struct live *l, nstime until)
 		world_captures_flush(&l->run.world);
 	int r = loop_wait(&l->loop, next);
 
-	live_advance(l);
+	live_advance(l); /* what happened meanwhile happened now */
+	loop_dispatch(&l->loop);
 	return r;
 }
 

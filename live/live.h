@@ -76,8 +76,7 @@ struct live {
 int live_run(const struct scenario *s, const struct live_options *options, struct live_results *results);
 void live_results_fini(struct live_results *r);
 
-/* Moves the world's time to now; what is due fires late. To be called before anything is done to the world from a
- * watch's function. */
+/* Moves the world's time to now; what is due fires late. It is now already when a watch's function is called. */
 void live_advance(struct live *l);
 
 /* The run begins to end: for signals, and whoever else may say so. The second call ends it at once. */

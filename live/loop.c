@@ -82,6 +82,11 @@ int loop_wait(struct loop *l, nstime until)
 		l->batch_count = 0;
 		return errno == EINTR ? 0 : E_IO;
 	}
+	return 0;
+}
+
+void loop_dispatch(struct loop *l)
+{
 	while (l->batch_at < l->batch_count) {
 		const struct epoll_event *e = &l->batch[l->batch_at++];
 		struct loop_watch *w = e->data.ptr;
@@ -89,5 +94,4 @@ int loop_wait(struct loop *l, nstime until)
 		if (w)
 			w->ready(w, e->events);
 	}
-	return 0;
 }

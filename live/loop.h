@@ -2,8 +2,8 @@
 /* Real time: the machine's monotonic clock from zero on, and waiting until a moment or until descriptors are ready.
  *
  * Nothing is waited for twice and nothing spins: a loop without watches and without an end sleeps for good. What is
- * ready is told one by one, by the watch's function, within loop_wait. It knows no engine and no device. Callers: what
- * is in live/. */
+ * ready is told one by one, by the watch's function, within loop_dispatch. It knows no engine and no device. Callers:
+ * what is in live/. */
 #ifndef BATON_LIVE_LOOP_H
 #define BATON_LIVE_LOOP_H
 
@@ -27,7 +27,7 @@ struct loop {
 	int epoll;
 	uint64_t start_ns; /* the clock at zero */
 	struct epoll_event batch[LOOP_BATCH];
-	int batch_count, batch_at; /* those within loop_wait that are told of, or still to be */
+	int batch_count, batch_at; /* what loop_wait found, and how far it was told */
 };
 
 /* 0, or E_IO with errno set. */
@@ -49,8 +49,11 @@ void loop_change(struct loop *l, struct loop_watch *w, uint32_t events);
 /* Before its descriptor is closed. No effect when it is not watched (fd < 0). Sets w->fd to -1. */
 void loop_remove(struct loop *l, struct loop_watch *w);
 
-/* Waits until `until` (past: not at all; NSTIME_NEVER: for good) or until descriptors are ready, and tells of those. 0,
- * or E_IO with errno set. */
+/* Waits until `until` (past: not at all; NSTIME_NEVER: for good) or until descriptors are ready. 0, or E_IO with errno
+ * set. */
 int loop_wait(struct loop *l, nstime until);
+
+/* Tells of those that the last loop_wait found. */
+void loop_dispatch(struct loop *l);
 
 #endif

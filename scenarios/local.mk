@@ -46,6 +46,7 @@ LABS = \
 
 # Run by `baton live`; `baton check` takes them too.
 LIVE = \
+	scenarios/live/cluster.yaml \
 	scenarios/live/web.yaml
 
 livedir = $(pkgdatadir)/scenarios/live
