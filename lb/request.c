@@ -16,18 +16,10 @@ static enum request_result request_bad(struct request *r, const char *reason)
 }
 
 /* RFC 9110 section 5.6.2. */
-static bool token_valid(const char *name)
+static bool token_byte(uint8_t c)
 {
-	if (*name == '\0')
-		return false;
-	for (; *name; name++) {
-		bool alphanumeric = (*name >= '0' && *name <= '9') || (*name >= 'A' && *name <= 'Z') ||
-				    (*name >= 'a' && *name <= 'z');
-
-		if (!alphanumeric && !strchr("!#$%&'*+-.^_`|~", *name))
-			return false;
-	}
-	return true;
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static void count_field(uint8_t *count)
@@ -36,12 +28,12 @@ static void count_field(uint8_t *count)
 		(*count)++;
 }
 
-/* Ends the item that was being received: terminates it, and looks at a field's name. Non-zero stops http-parser. */
-static int item_end(struct request *r)
+/* Ends the item that was being received: terminates it, and looks at a field's name. */
+static void item_end(struct request *r)
 {
 	switch ((enum part)r->part) {
 	case PART_NONE:
-		return 0;
+		return;
 	case PART_TARGET:
 		vec_append(&r->text, "", 1);
 		r->fields = r->text.len;
@@ -51,10 +43,6 @@ static int item_end(struct request *r)
 
 		vec_append(&r->text, "", 1);
 		name = (const char *)r->text.data + r->item;
-		if (!token_valid(name)) {
-			request_bad(r, "a field name that is not a token");
-			return 1;
-		}
 		if (strcasecmp(name, "host") == 0)
 			count_field(&r->hosts);
 		else if (strcasecmp(name, "transfer-encoding") == 0)
@@ -70,14 +58,12 @@ static int item_end(struct request *r)
 	}
 	r->item = r->text.len;
 	r->part = PART_NONE;
-	return 0;
 }
 
 static int item_add(struct request *r, enum part part, const char *at, size_t len)
 {
 	if (r->part != part) {
-		if (item_end(r))
-			return 1;
+		item_end(r);
 		r->part = (uint8_t)part;
 		r->item = r->text.len;
 	}
@@ -211,8 +197,7 @@ static int on_headers_complete(http_parser *p)
 {
 	struct request *r = p->data;
 
-	if (item_end(r))
-		return -1;
+	item_end(r);
 	r->result = (uint8_t)head_check(r);
 	return 1;
 }
@@ -239,7 +224,7 @@ void request_fini(struct request *r)
 	*r = (struct request){.result = REQUEST_BAD};
 }
 
-/* What the line ends of some bytes say. */
+/* What the line ends and fields' names in some bytes say. */
 struct head_scan {
 	size_t len;      /* bytes that are good and belong to the head, the empty line that ends it included */
 	bool end;        /* it ends there */
@@ -258,10 +243,13 @@ static const char *byte_check(const struct request *r, uint8_t byte)
 		return "a request line that is not three words";
 	if (r->line_bytes == 0 && (byte == ' ' || byte == '\t'))
 		return "a line that begins with white space";
+	if (r->line_seen && !r->name_ended && byte != '\r' && byte != '\n' &&
+	    (byte == ':' ? r->line_bytes == 0 : !token_byte(byte)))
+		return "a field name that is not a token";
 	return NULL;
 }
 
-/* Checks the line ends, where http-parser is more generous than RFC 9112 sections 2.2 and 5.2. */
+/* Checks line ends and fields' names, where http-parser is more generous than RFC 9112 sections 2.2, 5.1 and 5.2. */
 static struct head_scan head_scan(struct request *r, const uint8_t *bytes, size_t len)
 {
 	struct head_scan s = {0};
@@ -279,9 +267,11 @@ static struct head_scan head_scan(struct request *r, const uint8_t *bytes, size_
 			s.end = r->line_seen && r->line_bytes == 0;
 			r->line_seen = r->line_seen || r->line_bytes > 0;
 			r->line_bytes = 0;
+			r->name_ended = false;
 		} else if (byte != '\r') {
 			if (!r->line_seen && byte == ' ' && r->spaces < UINT8_MAX)
 				r->spaces++;
+			r->name_ended = r->name_ended || byte == ':';
 			r->line_bytes++;
 		}
 		r->last = byte;

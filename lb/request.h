@@ -41,6 +41,7 @@ struct request {
 	uint8_t part;             /* what http-parser delivered last */
 	uint8_t last;             /* the byte before, for line ends */
 	bool line_seen;           /* a line that was not empty was seen */
+	bool name_ended;          /* of the field line being read: the colon was seen */
 	uint8_t spaces;           /* in the request line, saturating */
 	uint8_t hosts, encodings; /* fields of these names, saturating */
 	const char *reason;
