@@ -23,6 +23,7 @@ UNIT_TESTS = \
 	tests/unit/test_courier_loss \
 	tests/unit/test_courier_rekey \
 	tests/unit/test_datagram \
+	tests/unit/test_device \
 	tests/unit/test_distribution \
 	tests/unit/test_drain \
 	tests/unit/test_driver \
