@@ -133,3 +133,4 @@ EXTRA_DIST += $(SHELL_TESTS) tests/captures tests/golden tests/lib tests/scenari
 
 include tests/claims/local.mk
 include tests/fuzz/local.mk
+include tests/live/local.mk

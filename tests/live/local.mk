@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Live tests: real programs on real devices, in namespaces of their own. As root; what they need beside the command is
+# built by check-live only. One after the other: they measure time.
+LIVE_TESTS = \
+	tests/live/lib.bats \
+	tests/live/curl.bats
+
+LIVE_HELPERS = tests/live/body
+EXTRA_PROGRAMS = $(LIVE_HELPERS)
+CLEANFILES += $(LIVE_HELPERS)
+tests_live_body_LDADD =
+
+EXTRA_DIST += $(LIVE_TESTS) tests/live/lib.bash tests/live/web.yaml
+
+.PHONY: check-live
+check-live: baton$(EXEEXT) $(LIVE_HELPERS)
+	$(MAKE) -j1 check-TESTS check_PROGRAMS= TESTS='$(LIVE_TESTS)'
