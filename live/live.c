@@ -171,7 +171,7 @@ static bool all_idle(const struct live *l)
 static uint64_t connections_reset(struct live *l)
 {
 	struct world *w = &l->run.world;
-	uint64_t count = 0;
+	uint64_t count = relays_stop(&l->relays, w->engine.now);
 
 	for (size_t n = 0; n < l->scenario->nodes_count; n++) {
 		struct node *node = node_of(l, n);
@@ -224,10 +224,12 @@ static void live_turn(struct live *l)
 
 	if (due <= now)
 		histogram_add(&l->lag_us, (now - due) / NSTIME_US);
+	relays_turn(&l->relays, e->now);
 	for (unsigned n = 0; n < TURN_EVENTS / STEP_EVENTS && engine_next_at(e) <= e->now; n++) {
 		world_run(&l->run.world, e->now, STEP_EVENTS);
 		live_advance(l);
 	}
+	relays_turn(&l->relays, e->now);
 	ports_flush(l);
 	run_check(&l->run, &l->checks);
 }
@@ -236,6 +238,7 @@ static int live_wait(struct live *l, nstime until)
 {
 	nstime next = nstime_min(engine_next_at(&l->run.world.engine), until);
 
+	next = nstime_min(next, relays_expiry(&l->relays));
 	if (next > nstime_add(loop_now(&l->loop), FLUSH_NS))
 		world_captures_flush(&l->run.world);
 	int r = loop_wait(&l->loop, next);
@@ -360,6 +363,8 @@ static int live_begin(struct live *l, struct live_results *results, const sigset
 	r = loop_init(&l->loop);
 	if (r < 0)
 		return r;
+	relays_init(&l->relays, &l->loop, l->scenario);
+	live.relay = l->relays.relay;
 	r = signals_open(l, set);
 	if (!r)
 		r = run_open(&l->run, l->scenario, &run, &results->run);
@@ -370,6 +375,7 @@ static int live_begin(struct live *l, struct live_results *results, const sigset
 
 		r = r ? r : closed;
 	}
+	relays_fini(&l->relays);
 	signals_close(l);
 	loop_fini(&l->loop);
 	return r;

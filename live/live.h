@@ -17,6 +17,7 @@
 #include "live/device.h"
 #include "live/loop.h"
 #include "live/port.h"
+#include "live/relay.h"
 #include "sim/run.h"
 
 #define LIVE_WHY_MAX 384U
@@ -65,6 +66,7 @@ struct live {
 	struct run_checks checks;
 	struct port *ports; /* one a device that is open */
 	size_t ports_count;
+	struct relays relays;
 	struct loop_watch signals;
 	enum live_phase phase;
 	nstime phase_ends; /* when the next phase begins at the latest */

@@ -15,5 +15,7 @@ liblive_a_SOURCES = \
 	live/offload_view.h \
 	live/port.c \
 	live/port.h \
+	live/relay.c \
+	live/relay.h \
 	live/tap.c \
 	live/wire.c

@@ -409,6 +409,19 @@ void relay_release(struct relay_upstream *u)
 	free(u);
 }
 
+uint64_t relay_stop(struct relay *r, nstime now)
+{
+	struct relay_site *site;
+	struct relay_upstream *u;
+	uint64_t count = 0;
+
+	LIST_FOREACH (site, &r->sites, link)
+		for (unsigned i = 0; i < WAIT_COUNT; i++)
+			for (; (u = TAILQ_FIRST(&site->waiting[i])); count++)
+				relay_fail(u, RELAY_END_STOPPED, now);
+	return count;
+}
+
 /* ---- time-outs ---- */
 
 nstime relay_expiry(const struct relay *r)

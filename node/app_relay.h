@@ -54,6 +54,7 @@ struct relay_target {
 	X(CONNECT_TIMEOUT, "connect_timeout") /* it took longer than connect_max */                                    \
 	X(FULL, "full")                       /* no descriptor or port was left outside */                             \
 	X(SERVER_RESET, "server_reset")       /* by the server, or its socket failed */                                \
+	X(STOPPED, "stopped")                 /* by relay_stop */                                                      \
 	X(IDLE, "idle")                       /* nothing moved for idle_max, or for RELAY_HALF_MAX half-closed */
 
 enum relay_end {
@@ -127,6 +128,9 @@ void relay_fail(struct relay_upstream *u, enum relay_end why, nstime now);
 bool relay_is_clean(const struct relay_upstream *u);
 /* Frees it; u is gone. Precondition: RELAY_GONE was told. */
 void relay_release(struct relay_upstream *u);
+
+/* Ends all connections; returns how many those were. */
+uint64_t relay_stop(struct relay *r, nstime now);
 
 /* When relay_expire may have something to do; NSTIME_NEVER when nothing waits. */
 nstime relay_expiry(const struct relay *r);

@@ -195,12 +195,17 @@ static void relay_service(struct parse *p, struct doc *d, const struct span *spa
 			    p->node_docs[span->first]->key);
 }
 
-static bool has_server_key(const struct doc *d)
+/* Whether a mapping is one server's terms, and not servers by service; a service may have a term's name. */
+static bool is_server(const struct parse *p, const struct doc *d)
 {
+	bool term = doc_get(d, "port");
+
 	for (size_t i = 0; server_keys[i]; i++)
-		if (doc_get(d, server_keys[i]))
-			return true;
-	return doc_get(d, "port");
+		term |= doc_get(d, server_keys[i]) != NULL;
+	for (size_t i = 0; i < d->count; i++)
+		if (scenario_service_find(p->s, d->items[i]->key) != SIZE_MAX)
+			return doc_get(d, "to");
+	return term;
 }
 
 static void parse_backend(struct parse *p, struct doc *d, const struct span *span)
@@ -210,7 +215,7 @@ static void parse_backend(struct parse *p, struct doc *d, const struct span *spa
 	if (d->kind != DOC_MAP) {
 		if (parse_server(p, d, &t))
 			relay_all(p, d, span, &t);
-	} else if (has_server_key(d)) {
+	} else if (is_server(p, d)) {
 		parse_never(p, d, "port", "a backend's relay serves the VIPs of services");
 		if (parse_map(p, d, "a relay", listener_keys, NULL) && parse_terms(p, d, &t))
 			relay_all(p, d, span, &t);

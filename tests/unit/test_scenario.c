@@ -281,6 +281,7 @@ START_TEST(test_relay)
 	expect_relay(s, "terms", "other", NULL, 0);
 	expect_relay(s, "each", "web", "/run/web.sock", 0);
 	expect_relay(s, "each", "secure", "192.0.2.1", 443);
+	expect_relay(s, "each", "idle", "127.0.0.1", 82);
 	expect_relay(s, "unnamed", "web", NULL, 0);
 	expect_relay(s, "some1", "web", NULL, 0);
 	expect_relay(s, "some2", "web", "/run/some.sock", 0);
