@@ -216,6 +216,11 @@ size_t device_read(struct device *d, struct buf **frames, size_t max)
 	}
 }
 
+size_t device_pending(const struct device *d)
+{
+	return d->taken.count;
+}
+
 /* ---- writing ---- */
 
 static void queue_put(void *context, struct buf *frame)

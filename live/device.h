@@ -87,6 +87,9 @@ int device_fd(const struct device *d); /* to poll; borrowed */
 /* Up to `max` frames into `frames`, which the caller owns then; how many. Less than max: there are no more now. */
 size_t device_read(struct device *d, struct buf **frames, size_t max);
 
+/* Frames that were read from the kernel and not yet by device_read. */
+size_t device_pending(const struct device *d);
+
 /* Queues a frame. Takes ownership. It leaves with device_flush, or before. */
 void device_write(struct device *d, struct buf *frame);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BATCH_FRAMES 64U /* read at a time */
+#define BATCHES_MAX  8U  /* before others have their turn */
 #define METRIC_MAX   128U
 
 static void port_deliver(void *context, unsigned number, struct buf *frame, nstime now)
@@ -29,14 +30,23 @@ void port_flush(struct port *p)
 		loop_change(p->loop, &p->watch, p->written ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
+/* All that there is now, but not for ever: what comes meanwhile waits. What the device has read already does not:
+ * nothing would tell of it. */
 static void port_read(struct port *p)
 {
 	struct buf *frames[BATCH_FRAMES];
-	size_t count = device_read(p->device, frames, BATCH_FRAMES);
 	nstime now = p->world->engine.now;
+	size_t count, max;
+	unsigned batches = 0;
 
-	for (size_t i = 0; i < count; i++)
-		segment_send(p->attachment, frames[i], now);
+	do {
+		max = batches++ < BATCHES_MAX ? BATCH_FRAMES : device_pending(p->device);
+		if (max > BATCH_FRAMES)
+			max = BATCH_FRAMES;
+		count = device_read(p->device, frames, max);
+		for (size_t i = 0; i < count; i++)
+			segment_send(p->attachment, frames[i], now);
+	} while (count == max && (batches < BATCHES_MAX || device_pending(p->device)));
 }
 
 static void port_ready(struct loop_watch *w, uint32_t events)

@@ -247,11 +247,14 @@ START_TEST(read_cut)
 	memcpy(b->data + 40, &sum, 2);
 	kernel_put(b, &h);
 	kernel_put(segment(77, 10, 1), NULL);
-	for (size_t n; (n = device_read(d, got, 4)); all += n)
+	ck_assert_uint_eq(device_pending(d), 0);
+	for (size_t n; (n = device_read(d, got, 4)); all += n) {
+		ck_assert_uint_eq(device_pending(d), 11 - all - n);
 		for (size_t i = 0; i < n; i++) {
 			ck_assert_uint_eq(got[i]->data[23], all + i < 10 ? 17 : 6);
 			buf_free(got[i]);
 		}
+	}
 	ck_assert_uint_eq(all, 11); /* 992 bytes of text in hundreds, and the other */
 	ck_assert_uint_eq(device_counters(d)->in.packets, 11);
 	ck_assert_uint_eq(device_counters(d)->in.frames, 2);
