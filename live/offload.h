@@ -52,16 +52,18 @@ struct offload_join {
 
 	/* what the next segment is compared with; only of the first frame */
 	uint32_t headers_len, segment_bytes, text_len;
-	bool closed; /* nothing may follow: shorter than the others, PSH, or FIN */
+	uint8_t flags; /* of TCP: what any of them has */
+	bool closed;   /* nothing may follow: shorter than the others, or FIN */
 };
 
 /* Begins with a frame, whatever it is. */
 void offload_join_begin(struct offload_join *j, struct buf *frame);
 
 /* Adds the segment that follows the last: the same headers but for sequence number, identifier (one more), length,
- * checksums, and PSH and FIN, which the last may have; as long as the first, or shorter as the last. Both must have
- * good checksums, which are computed where that is not known; a frame that a link corrupted is never joined. False: it
- * is none, and not added. */
+ * checksums, PSH, and FIN, which the last may have; as long as the first, or shorter as the last. When any has PSH, the
+ * last of them will have it alone: what leaves at once is pushed as one (RFC 9293 3.9.1.2). Both must have good
+ * checksums, which are computed where that is not known; a frame that a link corrupted is never joined. False: it is
+ * none, and not added. */
 bool offload_join_add(struct offload_join *j, struct buf *frame);
 
 /* Makes the headers of the first frame those of the whole, and the header that the kernel gets. The frame is then all

@@ -10,7 +10,7 @@
 #define TCP_FLAG_ACK 0x10U
 #define TCP_FLAG_CWR 0x80U
 
-#define FLAGS_LAST (TCP_FLAG_PSH | TCP_FLAG_FIN) /* what the last segment alone may have */
+#define FLAGS_FREE (TCP_FLAG_PSH | TCP_FLAG_FIN) /* what a segment may have or not */
 
 /* Whether the frame is a segment of the ordinary kind, as far as its headers say. */
 static bool segment_is_plain(const struct buf *frame, struct offload_view *v)
@@ -20,7 +20,7 @@ static bool segment_is_plain(const struct buf *frame, struct offload_view *v)
 		return false;
 	if (!v->v6 && v->l4 != ETHERNET_HEADER_LEN + IP4_HEADER_MIN)
 		return false;
-	return (frame->data[v->l4 + TCP_AT_FLAGS] & (uint8_t)~FLAGS_LAST) == TCP_FLAG_ACK;
+	return (frame->data[v->l4 + TCP_AT_FLAGS] & (uint8_t)~FLAGS_FREE) == TCP_FLAG_ACK;
 }
 
 /* Whether no damage would be hidden by new checksums. */
@@ -58,9 +58,10 @@ void offload_join_begin(struct offload_join *j, struct buf *frame)
 	j->frames[0] = frame;
 	j->count = 1;
 	j->len = frame->len;
-	j->closed = !segment_is_plain(frame, &v) || frame->data[v.l4 + TCP_AT_FLAGS] & FLAGS_LAST;
+	j->closed = !segment_is_plain(frame, &v) || frame->data[v.l4 + TCP_AT_FLAGS] & TCP_FLAG_FIN;
 	if (j->closed)
 		return;
+	j->flags = frame->data[v.l4 + TCP_AT_FLAGS];
 	j->headers_len = v.text;
 	j->segment_bytes = j->text_len = v.text_len;
 }
@@ -82,7 +83,8 @@ bool offload_join_add(struct offload_join *j, struct buf *frame)
 	j->frames[j->count++] = frame;
 	j->len += v.text_len;
 	j->text_len += v.text_len;
-	j->closed = v.text_len < j->segment_bytes || frame->data[v.l4 + TCP_AT_FLAGS] & FLAGS_LAST;
+	j->flags |= frame->data[v.l4 + TCP_AT_FLAGS];
+	j->closed = v.text_len < j->segment_bytes || j->flags & TCP_FLAG_FIN;
 	return true;
 }
 
@@ -94,7 +96,8 @@ static void join_describe(struct offload_join *j, const struct offload_view *v, 
 	uint16_t pseudo;
 
 	offload_ip_length_put(ip, v->v6, j->len - ETHERNET_HEADER_LEN);
-	tcp[TCP_AT_FLAGS] |= j->frames[j->count - 1]->data[v->l4 + TCP_AT_FLAGS] & FLAGS_LAST;
+	if (j->count > 1)
+		tcp[TCP_AT_FLAGS] = j->flags;
 	pseudo = checksum_fold(offload_pseudo_sum(j->frames[0], v, j->len - v->l4));
 	memcpy(tcp + TCP_AT_CHECKSUM, &pseudo, 2);
 	j->header = (struct virtio_net_hdr){

@@ -518,6 +518,36 @@ START_TEST(round_trip)
 }
 END_TEST
 
+/* PSH of any is that of the last; what follows it leaves with it. */
+START_TEST(pushed_as_one)
+{
+	struct emitted out = {0};
+	struct buf *frames[3], *whole;
+	struct offload_join j;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		frames[i] = frame_make(false, true, i * MSS, MSS,
+				       (uint8_t)(FLAG_ACK | (i == (uint32_t)_i ? FLAG_PSH : 0)), (uint16_t)i, false);
+		if (i)
+			ck_assert(offload_join_add(&j, frames[i]));
+		else
+			offload_join_begin(&j, frames[0]);
+	}
+	whole = joined(&j);
+	ck_assert_int_eq(offload_accept(whole, &j.header, emit, &out), OFFLOAD_TAKEN);
+	offload_cut(whole, emit, &out);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct buf *want = frame_make(false, true, i * MSS, MSS, (uint8_t)(FLAG_ACK | (i == 2 ? FLAG_PSH : 0)),
+					      (uint16_t)i, false);
+
+		same(out.frames[i], want);
+		buf_free(want);
+		buf_free(frames[i]);
+	}
+	emitted_free(&out);
+}
+END_TEST
+
 /* What may not be joined with the segment before it. */
 struct stranger {
 	const char *what;
@@ -538,7 +568,6 @@ static const struct stranger strangers[] = {
 	{"another identifier", MSS, MSS, 0, FLAG_ACK, FLAG_ACK, 5, false, 0},
 	{"SYN", MSS, MSS, 0, FLAG_ACK | FLAG_SYN, FLAG_ACK, 4, false, 0},
 	{"CWR", MSS, MSS, 0, FLAG_ACK | FLAG_CWR, FLAG_ACK, 4, false, 0},
-	{"after PSH", MSS, MSS, 0, FLAG_ACK, FLAG_ACK | FLAG_PSH, 4, false, 0},
 	{"after FIN", MSS, MSS, 0, FLAG_ACK, FLAG_ACK | FLAG_FIN, 4, false, 0},
 	{"another card", MSS, MSS, 5, FLAG_ACK, FLAG_ACK, 4, false, 0},
 	{"another traffic class", MSS, MSS, 15, FLAG_ACK, FLAG_ACK, 4, false, 0},
@@ -675,6 +704,7 @@ int main(void)
 	tcase_add_test(all, absurd_size);
 	tcase_add_test(all, enemies);
 	tcase_add_loop_test(all, round_trip, 0, 4);
+	tcase_add_loop_test(all, pushed_as_one, 0, 3);
 	tcase_add_loop_test(all, stranger_is_not_joined, 0, (int)(sizeof strangers / sizeof strangers[0]));
 	tcase_add_loop_test(all, damaged_first_is_not_joined, 0, 2);
 	tcase_add_loop_test(all, joined_only_so_far, 0, 2);
