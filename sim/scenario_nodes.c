@@ -61,6 +61,12 @@ static bool subnets_overlap(const struct scenario_subnet *a, const struct scenar
 	return a->address.family && addr_in_prefix(&a->address, &b->address, shorter);
 }
 
+/* One with a device of the machine needs no addresses where only bridges are on it. */
+static bool network_may_lack_subnet(const struct doc *d)
+{
+	return doc_get(d, "tap") || doc_get(d, "veth");
+}
+
 /* True when sound. */
 static bool parse_network(struct parse *p, struct doc *d)
 {
@@ -74,8 +80,7 @@ static bool parse_network(struct parse *p, struct doc *d)
 	if (!parse_map(p, d, "a network", known, later))
 		return false;
 	if (!subnet) {
-		/* one that bridges alone are on needs no addresses: see parse_on */
-		if (!doc_get(d, "tap") && !doc_get(d, "veth")) {
+		if (!network_may_lack_subnet(d)) {
 			MISTAKE_KEY(p, d, "network '%s' has no 'subnet'", d->key);
 			sound = false;
 		}
@@ -231,8 +236,8 @@ static bool attachment_fits(struct parse *p, struct doc *d, const struct scenari
 	}
 	if (to->v4.address.family || to->v6.address.family || !n->roles)
 		return true;
-	if (doc_get(p->network_docs[network], "subnet")) /* a mistake of its own */
-		return false;
+	if (!network_may_lack_subnet(p->network_docs[network]) || doc_get(p->network_docs[network], "subnet"))
+		return false; /* a mistake of its own */
 	MISTAKE_KEY(p, d, "network '%s' has no 'subnet', so that only a bridge can be on it", to->name);
 	return false;
 }
