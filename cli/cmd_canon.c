@@ -5,6 +5,8 @@
 
 #include <getopt.h>
 
+#define OUTPUT_BUFFER_LEN 65536U
+
 static void print_help(void)
 {
 	puts("usage: baton canon IN\n"
@@ -29,10 +31,11 @@ static int lines_print(const char *path, struct canon_source *s)
 	struct canon_line line;
 	int r;
 
+	setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER_LEN);
 	puts(CANON_HEADER);
 	while ((r = canon_source_next(s, &line)) == 1) {
-		fwrite(line.text, 1, line.len, stdout);
-		putchar('\n');
+		fwrite_unlocked(line.text, 1, line.len, stdout);
+		putchar_unlocked('\n');
 	}
 	cli_forgotten(path, canon_source_forgotten(s));
 	if (!r)

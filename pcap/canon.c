@@ -61,25 +61,30 @@ static void put_text(struct writer *w, const char *text)
 	writer_bytes(w, text, strlen(text));
 }
 
-static void put_number_padded(struct writer *w, uint64_t v, unsigned digits_min)
+/* Two digits at a time, from the last. */
+static inline void put_number_padded(struct writer *w, uint64_t v, size_t digits_min)
 {
+	static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+				    "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 	char digits[20];
 	size_t n = sizeof(digits);
 
-	do {
-		digits[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v || sizeof(digits) - n < digits_min);
+	for (; v >= 10; v /= 100)
+		memcpy(digits + (n -= 2), pairs + v % 100 * 2, 2);
+	if (v || n == sizeof(digits))
+		digits[--n] = (char)('0' + v);
+	while (sizeof(digits) - n < digits_min)
+		digits[--n] = '0';
 	writer_bytes(w, digits + n, sizeof(digits) - n);
 }
 
-static void put_number(struct writer *w, uint64_t v)
+static inline void put_number(struct writer *w, uint64_t v)
 {
 	put_number_padded(w, v, 1);
 }
 
 /* " key=value" */
-static void put_value(struct writer *w, const char *key, uint64_t v)
+static inline void put_value(struct writer *w, const char *key, uint64_t v)
 {
 	writer_u8(w, ' ');
 	put_text(w, key);
@@ -102,15 +107,17 @@ static void put_time(struct writer *w, int64_t t, int64_t first)
 /* The hash of what was captured of the payload, where there is some. */
 static void put_payload(struct writer *w, const struct dissection *d)
 {
-	uint8_t hash[crypto_generichash_BYTES_MIN];
+	static const uint8_t key[crypto_shorthash_KEYBYTES];
+	uint8_t hash[crypto_shorthash_BYTES], text[2 * CANON_HASH_LEN];
 
 	if (d->payload_captured) {
-		crypto_generichash(hash, sizeof(hash), d->payload, d->payload_captured, NULL, 0);
-		put_text(w, " hash=");
+		crypto_shorthash(hash, d->payload, d->payload_captured, key);
 		for (size_t i = 0; i < CANON_HASH_LEN; i++) {
-			writer_u8(w, (uint8_t) "0123456789abcdef"[hash[i] >> 4]);
-			writer_u8(w, (uint8_t) "0123456789abcdef"[hash[i] & 15]);
+			text[2 * i] = (uint8_t) "0123456789abcdef"[hash[i] >> 4];
+			text[2 * i + 1] = (uint8_t) "0123456789abcdef"[hash[i] & 15];
 		}
+		put_text(w, " hash=");
+		writer_bytes(w, text, sizeof(text));
 	}
 	if (d->payload_captured < d->payload_len)
 		put_value(w, "captured", d->payload_captured);

@@ -17,7 +17,7 @@
 #define CANON_HEADER          "baton-canon 1" /* the first line of canonical text */
 #define CANON_LINE_MAX        1024U           /* bytes of a line, with its NUL */
 #define CANON_NAME_MAX        255U            /* bytes of an interface's name */
-#define CANON_HASH_LEN        8U              /* bytes of a payload's hash: the first of its BLAKE2b-128 */
+#define CANON_HASH_LEN        8U              /* bytes of a payload's hash: its SipHash-2-4 under a key of zeroes */
 #define CANON_CONNECTIONS_MAX 262144U         /* the usual limit of connections that are kept */
 
 struct canon;

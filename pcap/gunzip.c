@@ -9,7 +9,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define GUNZIP_BUFFER_LEN 131072U
+#define GUNZIP_BUFFER_LEN 32768U
+#define STREAM_BUFFER_LEN (2U * GUNZIP_BUFFER_LEN) /* so much that zlib reads plain files right into it */
 
 struct gunzip {
 	gzFile gz;
@@ -19,7 +20,7 @@ struct gunzip {
 static ssize_t stream_read(void *cookie, char *p, size_t n)
 {
 	struct gunzip *g = cookie;
-	int r = gzread(g->gz, p, (unsigned)(n < GUNZIP_BUFFER_LEN ? n : GUNZIP_BUFFER_LEN));
+	int r = gzread(g->gz, p, (unsigned)(n < STREAM_BUFFER_LEN ? n : STREAM_BUFFER_LEN));
 
 	if (r < 0)
 		errno = EIO;
@@ -73,6 +74,7 @@ FILE *gunzip_open(const char *path, struct gunzip **out)
 		f = fopencookie(g, "rb", functions);
 	}
 	if (f) {
+		setvbuf(f, NULL, _IOFBF, STREAM_BUFFER_LEN);
 		*out = g;
 		return f;
 	}

@@ -61,12 +61,12 @@ judged() {
 @test "absurd lengths of records, blocks and packets" {
 	judged absurd-length.pcap 2 1 "after 1 packets: invalid packet capture length 2147483647, bigger than snaplen of 262144"
 	judged absurd-block.pcapng 2 1 "after 1 packets: pcapng block size 4294967280 > maximum 16777216"
-	judged absurd-wire-length.pcap 0 2 "len=1000 win=8192 hash=c9b2bd4ff487864c"
+	judged absurd-wire-length.pcap 0 2 "len=1000 win=8192 hash=6b65e24603237aa0"
 	judged absurd-ip-length.pcap 0 3 "malformed why=ipv4-length-below-its-header"
 }
 
 @test "timestamps that run backwards are negative" {
-	judged backwards.pcap 0 4 "hash=c9b2bd4ff487864c"
+	judged backwards.pcap 0 4 "hash=6b65e24603237aa0"
 	[ "$("$BATON" canon "$BAD/backwards.pcap" | cut -d' ' -f1 | sed 1d | tr '\n' ' ')" = \
 		"0.000000000 -0.000006000 -1000.000005000 -1000.000006000 " ]
 }
