@@ -21,6 +21,9 @@ const struct bench bench_list[] = {
 	{"forwarder", "look up, encapsulate and update checksums at a random entry of the mapping table, by size",
 	 bench_forwarder},
 	{"engine", "the event queue in the hold model, by events pending", bench_engine},
+	{"canon", "print a generated capture as canonical text, by size, beside tshark and tcpprep where they are",
+	 bench_canon},
+	{"diff", "compare a generated capture with itself, by size", bench_diff},
 	{NULL, NULL, NULL},
 };
 

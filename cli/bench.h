@@ -51,5 +51,7 @@ int bench_forwarder(struct bench_report *r);
 int bench_engine(struct bench_report *r);
 int bench_scale(struct bench_report *r);
 int bench_nodes(struct bench_report *r);
+int bench_canon(struct bench_report *r);
+int bench_diff(struct bench_report *r);
 
 #endif

@@ -2,20 +2,26 @@
 /* baton bench: runs benchmarks and prints what they measured. */
 #include "base/err.h"
 #include "cli/bench.h"
+#include "cli/bench_capture.h"
 #include "cli/cli.h"
 #include "cli/commit.h"
 #include "sim/scenario_doc.h"
+#include "sim/units.h"
 
+#include <getopt.h>
 #include <jansson.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define NAMES_MAX 64U
+#define NAMES_MAX      64U
+#define SIZE_DEFAULT   UINT64_C(200000000) /* bytes, of --size */
+#define SIZE_MIN       UINT64_C(1000000)
+#define SIZE_MAX_BYTES UINT64_C(100000000000)
 
 static void print_help(void)
 {
-	puts("usage: baton bench [--json] [NAME]\n"
+	puts("usage: baton bench [OPTION]... [NAME]\n"
 	     "\n"
 	     "Runs the benchmark NAME, or all of them, on one core of this machine. The numbers depend on the\n"
 	     "machine and on what else it does: repeat, and compare like with like.\n"
@@ -25,8 +31,9 @@ static void print_help(void)
 		printf("  %-10s %s\n", b->name, b->meaning);
 	puts("\n"
 	     "options:\n"
-	     "  --json   print an array of { name, metric, value, unit, machine, commit } instead\n"
-	     "  --help   this text\n"
+	     "  --json        print an array of { name, metric, value, unit, machine, commit } instead\n"
+	     "  --size SIZE   of the captures that canon and diff read, such as 1 GB; 200 MB without it\n"
+	     "  --help        this text\n"
 	     "\n"
 	     "exit status: 0 measured, 2 the command line is wrong, 3 a benchmark broke.");
 }
@@ -161,13 +168,42 @@ static int bench_all(const char *only, bool json)
 	return status;
 }
 
+/* 0, or the status to end with. */
+static int size_parse(const char *text)
+{
+	const char *why;
+
+	if (units_parse_size(text, &bench_capture_bytes, &why))
+		return cli_usage("bench", "--size: '%s': %s", text, why);
+	if (bench_capture_bytes < SIZE_MIN || bench_capture_bytes > SIZE_MAX_BYTES)
+		return cli_usage("bench", "--size: '%s' is not from 1 MB to 100 GB", text);
+	return STATUS_GOOD;
+}
+
 int cmd_bench(int argc, char **argv)
 {
-	bool json;
-	int status = cli_json_option("bench", argc, argv, print_help, &json);
+	static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+						{"size", required_argument, NULL, 's'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
+	static const char *const names[] = {"json", "size", "help", NULL};
+	bool json = false;
+	int answer, status;
 
-	if (status != CLI_GO_ON)
-		return status;
+	opterr = 0;
+	bench_capture_bytes = SIZE_DEFAULT;
+	while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (answer == 'h') {
+			print_help();
+			return STATUS_GOOD;
+		} else if (answer == 'j') {
+			json = true;
+		} else if (answer != 's') {
+			return cli_option_error("bench", answer, argv, names);
+		} else if ((status = size_parse(optarg))) {
+			return status;
+		}
+	}
 	if (optind + 1 < argc)
 		return cli_usage("bench", "one benchmark at a time, or all");
 	if (optind < argc && !bench_exists(argv[optind]))

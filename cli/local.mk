@@ -2,6 +2,9 @@
 baton_SOURCES = \
 	cli/bench.c \
 	cli/bench.h \
+	cli/bench_canon.c \
+	cli/bench_capture.c \
+	cli/bench_capture.h \
 	cli/bench_engine.c \
 	cli/bench_forwarder.c \
 	cli/bench_handoff.c \

@@ -57,6 +57,19 @@ expect() {
 		(.machine | length) > 0 and (.commit | length) > 0 and (.cipher and .part))' bench.json
 }
 
+@test "the benchmarks of captures measure two sizes, whose peaks of memory are alike" {
+	local name
+	for name in canon diff; do
+		TMPDIR=$BATS_TEST_TMPDIR "$BATON" bench --json --size '40 MB' $name >bench.json
+		jq -e '[.[] | select(.part == null)] | group_by(.metric) | map({key: .[0].metric, value: map(.value)}) | from_entries |
+			(.packets_per_second | length) == 2 and all(.packets_per_second[]; . > 1000) and
+			.peak_mb[1] < .peak_mb[0] * 1.25 + 2' bench.json
+	done
+	expect 2 "not from 1 MB to 100 GB" bench --size '1 kB' canon
+	expect 2 "unit is missing" bench --size 100 canon
+	[ -z "$(ls "$BATS_TEST_TMPDIR" | grep baton-bench)" ]
+}
+
 @test "numbers are read strictly" {
 	local seed
 	for seed in 1x -1 +1 0x10 1e3 "" 18446744073709551616; do
