@@ -15,3 +15,18 @@ EXTRA_DIST += $(LIVE_TESTS) tests/live/lib.bash tests/live/web.yaml
 .PHONY: check-live
 check-live: baton$(EXEEXT) $(LIVE_HELPERS)
 	$(MAKE) -j1 check-TESTS check_PROGRAMS= TESTS='$(LIVE_TESTS)'
+
+LIVE_BENCH = \
+	tests/live/bench \
+	tests/live/bench.d/balancers.bash \
+	tests/live/bench.d/cluster.yaml \
+	tests/live/bench.d/measure.bash \
+	tests/live/bench.d/net.bash \
+	tests/live/bench.d/one.yaml \
+	tests/live/bench.d/table.bash \
+	tests/live/bench.d/wrk.lua
+EXTRA_DIST += $(LIVE_BENCH)
+
+.PHONY: bench-live
+bench-live: baton$(EXEEXT)
+	BATON=$(abs_builddir)/baton$(EXEEXT) $(srcdir)/tests/live/bench
