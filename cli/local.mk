@@ -20,6 +20,7 @@ baton_SOURCES = \
 	cli/cmd_canon.c \
 	cli/cmd_check.c \
 	cli/cmd_diff.c \
+	cli/cmd_import.c \
 	cli/cmd_ladder.c \
 	cli/cmd_live.c \
 	cli/cmd_run.c \

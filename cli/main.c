@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{"blob", "FILE", "decode a saved blob, saying what is wrong with a bad one", cmd_blob},
 	{"canon", "IN", "print a capture or a run's captures as text without what varies", cmd_canon},
 	{"diff", "A B", "show the first packet in which two captures, runs or texts differ", cmd_diff},
+	{"import", "IN", "write a scenario that does again what a capture's connections did", cmd_import},
 	{"ladder", "DIR", "draw one connection of a run, packet by packet", cmd_ladder},
 	{"bench", "[NAME]", "measure how fast this machine simulates and hands off", cmd_bench},
 };

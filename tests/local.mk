@@ -41,6 +41,7 @@ UNIT_TESTS = \
 	tests/unit/test_impair_model \
 	tests/unit/test_impair_queue \
 	tests/unit/test_impair_stats \
+	tests/unit/test_import \
 	tests/unit/test_invariants \
 	tests/unit/test_markup \
 	tests/unit/test_metrics \
@@ -93,6 +94,7 @@ SHELL_TESTS = \
 	tests/shell/damaged.bats \
 	tests/shell/docs.bats \
 	tests/shell/faults.bats \
+	tests/shell/import.bats \
 	tests/shell/ladder.bats \
 	tests/shell/layers.bats \
 	tests/shell/limits.bats \

@@ -27,6 +27,7 @@ expect() {
 	expect 0 "usage: baton blob" blob --help
 	expect 0 "usage: baton canon" canon --help
 	expect 0 "usage: baton diff" diff --help
+	expect 0 "usage: baton import" import --help
 	expect 0 "usage: baton ladder" ladder --help
 	expect 0 "usage: baton bench" bench --help
 	expect 0 "baton " --version

@@ -4,10 +4,11 @@
 #
 #     base <- lb, stack, pcap       lb, stack <- node       node, pcap <- sim <- report <- sweep <- cli
 #                                                                         sim <- live <- cli
+#     lb, pcap <- import <- cli
 
 load ../lib/shell.bash
 
-folders="base lb stack pcap node sim live report sweep cli"
+folders="base lb stack pcap import node sim live report sweep cli"
 
 # What each folder may include, itself included.
 allowed() {
@@ -16,12 +17,13 @@ allowed() {
 	lb) echo base lb ;;
 	stack) echo base stack ;;
 	pcap) echo base pcap ;;
+	import) echo base lb pcap import ;;
 	node) echo base lb stack node ;;
 	sim) echo base lb stack node pcap sim ;;
 	live) echo base lb stack node pcap sim live ;;
 	report) echo base lb stack node pcap sim report ;;
 	sweep) echo base lb stack node pcap sim report sweep ;;
-	cli) echo base lb stack node pcap sim live report sweep cli ;;
+	cli) echo base lb stack node pcap import sim live report sweep cli ;;
 	esac
 }
 
@@ -41,13 +43,13 @@ included() {
 
 @test "the arrows that must exist do" {
 	local pair
-	for pair in lb:base stack:base pcap:base node:lb node:stack sim:node sim:pcap live:base live:sim cli:live sweep:sim sweep:report cli:sweep; do
+	for pair in lb:base stack:base pcap:base node:lb node:stack sim:node sim:pcap live:base live:sim cli:live sweep:sim sweep:report import:pcap cli:import cli:sweep; do
 		included "${pair%:*}" | grep -qx "${pair#*:}" || { echo "no $pair"; return 1; }
 	done
 }
 
 @test "only stack/ includes lwIP" {
-	! grep -lE '#include [<"](lwip|netif)/' "$srcdir"/{base,lb,pcap,node,sim,live,report,sweep,cli}/*.[ch]
+	! grep -lE '#include [<"](lwip|netif)/' "$srcdir"/{base,lb,pcap,import,node,sim,live,report,sweep,cli}/*.[ch]
 }
 
 # Symbols that a library needs from elsewhere.
@@ -74,7 +76,7 @@ defines() {
 
 @test "symbols: no clock and no rand on a simulated path" {
 	local lib bad
-	for lib in base lb stack pcapng node sim report sweep; do
+	for lib in base lb stack pcapng import node sim report sweep; do
 		bad=$(needs $lib | grep -xE 'clock_gettime|gettimeofday|time|random|srand|random_r|getentropy|getrandom|randombytes.*' || true)
 		[ -z "$bad" ] || { echo "$lib needs $bad"; return 1; }
 	done

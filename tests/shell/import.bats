@@ -1,0 +1,179 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-3-Clause
+# baton import: every capture becomes a scenario that checks and runs, what it says is what tshark sees, and what it measures
+# is near to what is known of the runs that were captured.
+
+load ../lib/shell.bash
+bats_require_minimum_version 1.5.0
+
+captures="$srcdir/tests/captures"
+
+setup() {
+	cd "$BATS_FILE_TMPDIR"
+}
+
+# estimate CAPTURE out|in loss|reorder: in parts of a million; 0 when there is none.
+estimate() {
+	"$BATON" import "$1" | grep '^  client1:' |
+		grep -oE "$2: \{[^}]*\}" | grep -oE "$3: [0-9.]+" | awk '{ printf "%d", $2 * 10000 }' | grep . || echo 0
+}
+
+# near WHAT VALUE LEAST MOST
+near() {
+	[ "$2" -ge "$3" ] && [ "$2" -le "$4" ] || { echo "$1 is $2, and should be $3 to $4"; return 1; }
+}
+
+# known LOSS_THERE LOSS_BACK REORDER_THERE REORDER_BACK, in percent: runs the path into known/.
+known() {
+	"$BATON" run --quiet --out known --set "nodes.client.on.near.out.loss=$1 %" --set "nodes.server.on.far.out.loss=$2 %" \
+		--set "nodes.client.on.near.out.reorder=$3 %" --set "nodes.server.on.far.out.reorder=$4 %" \
+		"$srcdir/tests/scenarios/known-path.yaml"
+}
+
+@test "every capture with a connection becomes a scenario that checks and runs" {
+	local file name count=0
+	for file in "$captures"/*.pcap; do
+		name=$(basename "$file" .pcap)
+		run --separate-stderr "$BATON" import "$file"
+		if [ "$name" = syn-bad ]; then # a SYN that nobody answered
+			[ "$status" -eq 2 ]
+			[ -z "$output" ]
+			[[ $stderr == *"syn-bad.pcap: no TCP connection in it that anybody answered"* ]]
+			continue
+		fi
+		[ "$status" -eq 0 ] || { echo "$name: $stderr"; return 1; }
+		echo "$output" > "$name.yaml"
+		"$BATON" check "$name.yaml"
+		"$BATON" run --quiet --out "$name" "$name.yaml" || { echo "$name does not run"; return 1; }
+		[ "$(metric "$name" requests.failed)" -eq 0 ]
+		count=$((count + 1))
+	done
+	[ "$count" -ge 24 ]
+}
+
+@test "targets and sizes are those that tshark sees" {
+	local name
+	for name in bro.org get post pipelined-requests 100-continue http-post-large multipart; do
+		"$BATON" import "$captures/$name.pcap" > ours.yaml
+		diff <("$TSHARK" -r "$captures/$name.pcap" -Y http.request -T fields -e http.request.uri 2> tshark.err | sort) \
+			<(grep -oE 'path: "[^"]*"' ours.yaml | cut -d'"' -f2 | sort) || { echo "$name: paths"; return 1; }
+		diff <("$TSHARK" -r "$captures/$name.pcap" -Y 'http.response && http.content_length' -T fields -e http.content_length \
+			2> tshark.err | grep -vx 0 | sort -n) \
+			<(grep -oE 'reply: [0-9]+ B' ours.yaml | grep -oE '[0-9]+' | grep -vx 1 | sort -n) > sizes.diff || true
+		# What has no length of its own, being in chunks or lasting until the end, tshark does not tell.
+		! grep -q '^<' sizes.diff || { echo "$name: replies"; cat sizes.diff; return 1; }
+	done
+}
+
+@test "connections are those that tshark sees, at their times" {
+	local name
+	for name in bro.org methods http_09; do
+		"$BATON" import "$captures/$name.pcap" > ours.yaml
+		diff <("$TSHARK" -r "$captures/$name.pcap" -Y 'tcp.flags.syn == 1 && tcp.flags.ack == 0' -T fields -e frame.time_relative |
+			sed 's/0*$//; s/\.$//' | sort -n) \
+			<(grep -oE 'start: [0-9.]+' ours.yaml | cut -d' ' -f2 | sort -n)
+	done
+}
+
+@test "TLS is by the server's name, and what is neither takes turns" {
+	"$BATON" import "$captures/chrome-34-google.pcap" > tls.yaml
+	grep -qE '\{ server_name: "[a-z.]*google[a-z.]*", to: backend1 \}' tls.yaml
+	grep -qE 'app: tls, server_name: "[a-z.]*google' tls.yaml
+	"$BATON" import "$captures/truncated-header.pcap" > smtp.yaml # its payload is cut off
+	grep -q 'protocol: none' smtp.yaml
+	grep -q 'at: 0 s, reply: 84 B' smtp.yaml
+	grep -q 'body: 24 B, reply: 204 B' smtp.yaml
+	grep -q '605 B are not in the capture' smtp.yaml
+	"$BATON" import "$captures/websocket.pcap" | grep -q 'body: 148 B, reply: 605 B'
+}
+
+@test "loss and delay are measured at the client, half way and at the server" {
+	local place there back row
+	for row in "0 0" "0.5 1" "5 2"; do
+		read -r there back <<<"$row"
+		known "$there" "$back" 0 0
+		there=$(awk "BEGIN { print $there * 10000 }") back=$(awk "BEGIN { print $back * 10000 }")
+		for place in client.near router.near server.far; do
+			"$BATON" import "known/$place.pcapng" | grep -q 'delay: 20000000 ns'
+			near "$row at $place: there" "$(estimate "known/$place.pcapng" out loss)" $((there * 8 / 10)) $((there * 12 / 10))
+			near "$row at $place: back" "$(estimate "known/$place.pcapng" in loss)" $((back * 8 / 10)) $((back * 12 / 10))
+			near "$row at $place: reordered" "$(estimate "known/$place.pcapng" in reorder)" 0 0
+		done
+	done
+}
+
+@test "reordering is measured behind it, and is bounded from below before it" {
+	known 0 0 2 4
+	near "there, half way" "$(estimate known/router.near.pcapng out reorder)" 14000 20000
+	near "there, at the server" "$(estimate known/server.far.pcapng out reorder)" 14000 20000
+	near "there, at the client" "$(estimate known/client.near.pcapng out reorder)" 800 5000
+	near "back, at the client" "$(estimate known/client.near.pcapng in reorder)" 28000 40000
+	near "loss that there is not" "$(estimate known/router.near.pcapng out loss)" 0 2000
+}
+
+@test "an import of an import is alike" {
+	known 2 2 0 0
+	"$BATON" import known/client.near.pcapng > once.yaml
+	sed -i '/^traffic:/i capture: [ client1.internet ]\n' once.yaml
+	"$BATON" run --quiet --out once once.yaml
+	"$BATON" import once/client1.internet.pcapng > twice.yaml
+	# The same requests, sizes and times, and about the same path.
+	diff <(grep -oE 'start: [0-9.]+ s,.*' once.yaml | sed 's/service: [a-z0-9]*, //; s/host: "[^"]*", //') \
+		<(grep -oE 'start: [0-9.]+ s,.*' twice.yaml | sed 's/service: [a-z0-9]*, //; s/host: "[^"]*", //')
+	near "there" "$(estimate once/client1.internet.pcapng out loss)" 14000 26000
+	near "back" "$(estimate once/client1.internet.pcapng in loss)" 14000 26000
+}
+
+@test "captures come gzipped, as pcapng and from standard input" {
+	"$BATON" import "$captures/get.pcap" > plain.yaml
+	gzip -c "$captures/get.pcap" > get.pcap.gz
+	diff plain.yaml <("$BATON" import get.pcap.gz | sed 's/get\.pcap\.gz/get.pcap/')
+	diff plain.yaml <("$BATON" import - < "$captures/get.pcap" | sed 's/standard input/get.pcap/')
+	editcap -F pcapng "$captures/get.pcap" get.pcapng
+	diff plain.yaml <("$BATON" import get.pcapng | sed 's/get\.pcapng/get.pcap/')
+}
+
+@test "IPv6 stays IPv6" {
+	"$BATON" run --quiet --out six --set 'capture=[ client1.internet ]' "$srcdir/scenarios/ipv6.yaml"
+	"$BATON" import six/client1.internet.pcapng > six.yaml
+	grep -q 'subnet: "2001:db8:1::/64"' six.yaml
+	"$BATON" run --quiet --out six-again six.yaml
+}
+
+@test "what is no capture, or damaged, is said" {
+	run "$BATON" import absent.pcap
+	[ "$status" -eq 2 ]
+	[[ $output == *"absent.pcap: No such file or directory"* ]]
+	run "$BATON" import "$srcdir/README.md"
+	[ "$status" -eq 2 ]
+	run "$BATON" import
+	[ "$status" -eq 2 ]
+	run "$BATON" import a b
+	[ "$status" -eq 2 ]
+	head -c 3000 "$captures/get.pcap" > cut.pcap
+	run --separate-stderr "$BATON" import cut.pcap
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"cut.pcap: "*truncated* ]]
+	echo "$output" > cut.yaml
+	"$BATON" check cut.yaml
+	run bash -c "'$BATON' import '$captures/get.pcap' > /dev/full"
+	[ "$status" -eq 3 ]
+}
+
+@test "names and targets cannot break the scenario" {
+	cp "$captures/get.pcap" $'a"b\\\n: {x.pcap'
+	"$BATON" import $'a"b\\\n: {x.pcap' > odd.yaml
+	"$BATON" check odd.yaml
+	# A target of the same length with what YAML and {n} would trip over.
+	python3 - "$captures/get.pcap" odd.pcap <<-'E'
+	import re, sys
+	b = open(sys.argv[1], "rb").read()
+	at = re.search(rb"GET (/\S*) HTTP", b)
+	n = len(at.group(1))
+	b = b[:at.start(1)] + (b"/{m}\"\\'#:[]|&*" + b"\xc3\xa9" + b"!" * n)[:n] + b[at.end(1):]
+	open(sys.argv[2], "wb").write(b)
+	E
+	"$BATON" import odd.pcap > odd.yaml
+	"$BATON" check odd.yaml
+	"$BATON" run --quiet --out odd odd.yaml
+}
