@@ -16,9 +16,10 @@
 #define FLAG_RST 0x04U
 #define FLAG_ACK 0x10U
 
-#define KNOWN_MAX     262144U                     /* connections whose packets are told apart */
-#define ROUND_TRIP_NS ((int64_t)(50 * NSTIME_MS)) /* where none was measured */
-#define TIME_MAX_NS   (INT64_C(10) * 365 * 24 * 3600 * 1000000000)
+#define KNOWN_MAX         262144U                     /* connections whose packets are told apart */
+#define ROUND_TRIP_NS     ((int64_t)(50 * NSTIME_MS)) /* where none was measured */
+#define ROUND_TRIP_MAX_NS ((int64_t)(60 * NSTIME_S))  /* longer is no round trip, but a clock that was set */
+#define TIME_MAX_NS       (INT64_C(10) * 365 * 24 * 3600 * 1000000000)
 
 /* The first packets of a handshake. */
 struct handshake {
@@ -94,7 +95,7 @@ static size_t path_get(struct import *im, const struct addr *client, const struc
 
 static void sample_add(struct import_path *p, unsigned side, int64_t ns)
 {
-	if (p->samples_count[side] == IMPORT_SAMPLES_MAX)
+	if (p->samples_count[side] == IMPORT_SAMPLES_MAX || ns > ROUND_TRIP_MAX_NS)
 		return;
 	p->samples[side] = grow(p->samples[side], p->samples_count[side], sizeof(**p->samples));
 	p->samples[side][p->samples_count[side]++] = ns;
@@ -216,7 +217,7 @@ static void connection_end(struct import *im, struct import_connection *c, int64
 
 		talk_end(&c->talk, i);
 		estimate_add(&p->counts[i], &s->estimates[i].counts);
-		if (quickest < p->quickest_ns[!i])
+		if (quickest < p->quickest_ns[!i] && quickest <= ROUND_TRIP_MAX_NS)
 			p->quickest_ns[!i] = quickest;
 	}
 	state_free(c);
