@@ -25,6 +25,7 @@ struct command {
 };
 
 int cmd_live(int argc, char **argv);
+int cmd_ctl(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_blob(int argc, char **argv);

@@ -18,7 +18,7 @@
 #define DRAIN_DEFAULT (5 * NSTIME_S)
 
 struct live_words {
-	const char *file, *out;
+	const char *file, *out, *control;
 	const char *sets[SETS_MAX];
 	size_t sets_count;
 	const char *nodes[NODES_MAX];
@@ -42,6 +42,7 @@ static void print_help(void)
 	     "  --drain T          how long open connections may go on at the end; 5 s without it\n"
 	     "  --node NAME        run this node only, others being other processes'; may be given often, NAME may\n"
 	     "                     hold *. The networks between processes have a tap or veth, and the file a key\n"
+	     "  --control PATH     listen on this socket for `baton ctl`, instead of what the file says\n"
 	     "  --set PATH=VALUE   change a value of the file first; may be given often, see baton run --help\n"
 	     "  --seed N           draw from N; without it from the machine's randomness\n"
 	     "  --out DIR          where the files go; out/STEM without it, STEM being FILE's name\n"
@@ -75,6 +76,7 @@ static int words_read(struct live_words *w, int argc, char **argv)
 	static const struct option options[] = {{"duration", required_argument, NULL, 'd'},
 						{"drain", required_argument, NULL, 'D'},
 						{"node", required_argument, NULL, 'n'},
+						{"control", required_argument, NULL, 'C'},
 						{"set", required_argument, NULL, 'e'},
 						{"seed", required_argument, NULL, 's'},
 						{"out", required_argument, NULL, 'o'},
@@ -85,8 +87,8 @@ static int words_read(struct live_words *w, int argc, char **argv)
 						{"quiet", no_argument, NULL, 'q'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
-	static const char *const names[] = {"duration", "drain",      "node",       "set",   "seed", "out", "no-trace",
-					    "csv",      "save-blobs", "save-plain", "quiet", "help", NULL};
+	static const char *const names[] = {"duration", "drain", "node",       "control",    "set",   "seed", "out",
+					    "no-trace", "csv",   "save-blobs", "save-plain", "quiet", "help", NULL};
 	const char *why;
 	int answer, status = STATUS_GOOD;
 
@@ -105,6 +107,9 @@ static int words_read(struct live_words *w, int argc, char **argv)
 			if (w->nodes_count == NODES_MAX)
 				return cli_usage("live", "more than %u times --node", NODES_MAX);
 			w->nodes[w->nodes_count++] = optarg;
+			break;
+		case 'C':
+			w->control = optarg;
 			break;
 		case 'e':
 			if (w->sets_count == SETS_MAX)
@@ -214,11 +219,28 @@ static int live_report(const struct scenario *s, const struct live_words *w, con
 	return run->expectations_failed ? STATUS_EXPECTATION : STATUS_GOOD;
 }
 
-static int live_scenario(const struct scenario *s, struct live_words *w, const char *out)
+/* What the command line says of the run as a service goes before what the file says. */
+static int service_words(const struct live_words *w, struct scenario *s)
+{
+	if (!w->control)
+		return STATUS_GOOD;
+	if (!*w->control || strlen(w->control) > SCENARIO_SOCKET_PATH_MAX)
+		return cli_usage("live", "--control needs a path of 1 to %u characters", SCENARIO_SOCKET_PATH_MAX);
+	free(s->live.control);
+	s->live.control = strdup(w->control);
+	if (!s->live.control)
+		log_fatal("out of memory for a path");
+	return STATUS_GOOD;
+}
+
+static int live_scenario(struct scenario *s, struct live_words *w, const char *out)
 {
 	struct live_results results;
-	bool *here;
-	int status = nodes_choose(w, s, &here);
+	bool *here = NULL;
+	int status = service_words(w, s);
+
+	if (!status)
+		status = nodes_choose(w, s, &here);
 
 	if (status)
 		return status;

@@ -19,12 +19,15 @@ baton_SOURCES = \
 	cli/cmd_blob.c \
 	cli/cmd_canon.c \
 	cli/cmd_check.c \
+	cli/cmd_ctl.c \
 	cli/cmd_diff.c \
 	cli/cmd_import.c \
 	cli/cmd_ladder.c \
 	cli/cmd_live.c \
 	cli/cmd_run.c \
 	cli/cmd_sweep.c \
+	cli/ctl_table.c \
+	cli/ctl_table.h \
 	cli/main.c \
 	cli/progress.c \
 	cli/progress.h \

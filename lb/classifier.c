@@ -557,6 +557,16 @@ bool classifier_answer_is_alert(enum classifier_answer answer)
 	return answers[answer].alert;
 }
 
+size_t classifier_connections(const struct classifier *c)
+{
+	return c->connections;
+}
+
+const struct policy_device *classifier_backend(const struct classifier *c, uint16_t device)
+{
+	return policy_device_find(&c->policy, device);
+}
+
 const struct classifier_counters *classifier_counters(const struct classifier *c)
 {
 	return &c->counters;

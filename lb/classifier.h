@@ -192,6 +192,12 @@ const char *classifier_answer_name(enum classifier_answer answer);
 /* Whether it is an alert. */
 bool classifier_answer_is_alert(enum classifier_answer answer);
 
+/* Connections that are being read or handed over. */
+size_t classifier_connections(const struct classifier *c);
+
+/* What the policy knows of a device; NULL for one that no rule names. */
+const struct policy_device *classifier_backend(const struct classifier *c, uint16_t device);
+
 const struct classifier_counters *classifier_counters(const struct classifier *c);
 
 /* What the rules with POLICY_STICKY did, NULL when there is no such rule. */

@@ -420,6 +420,54 @@ void forwarder_expire(struct forwarder *f, nstime now)
 		}
 }
 
+static void mapping_read(const struct forwarder *f, uint32_t number, struct forwarder_mapping *out)
+{
+	static const char *const states[] = {
+		[ENTRY_PREPARED] = "prepared",
+		[ENTRY_COMMITTED] = "committed",
+		[ENTRY_RETURNED] = "returned",
+		[ENTRY_CLOSING] = "closing",
+	};
+	const struct table_entry *e = table_entry(&f->table, number);
+	bool owned = e->state == ENTRY_COMMITTED || e->state == ENTRY_CLOSING || (e->flags & ENTRY_OWNED);
+
+	*out = (struct forwarder_mapping){
+		.tuple = e->tuple,
+		.state = states[e->state],
+		.device = e->device,
+		.flow = e->flow,
+		.since = owned ? f->table.since[number] : NSTIME_NEVER,
+	};
+}
+
+bool forwarder_mapping_find(const struct forwarder *f, const struct tuple *t, struct forwarder_mapping *out)
+{
+	uint32_t number = table_find(&f->table, t, table_hash(&f->table, t));
+
+	if (number == TABLE_NONE)
+		return false;
+	mapping_read(f, number, out);
+	return true;
+}
+
+size_t forwarder_mappings(const struct forwarder *f, uint32_t *cursor, struct forwarder_mapping *out, size_t max)
+{
+	uint32_t looked = 0;
+	size_t count = 0;
+
+	for (; *cursor < f->table.entries_fresh && count < max && looked < FORWARDER_LOOK_MAX; ++*cursor, looked++)
+		if (table_entry_used(&f->table, *cursor))
+			mapping_read(f, *cursor, &out[count++]);
+	if (*cursor >= f->table.entries_fresh)
+		*cursor = FORWARDER_LOOK_END;
+	return count;
+}
+
+uint32_t forwarder_live(const struct forwarder *f)
+{
+	return f->live;
+}
+
 const struct forwarder_counters *forwarder_counters(const struct forwarder *f)
 {
 	return &f->counters;

@@ -139,6 +139,27 @@ struct outbox *forwarder_outbox(struct forwarder *f);
 nstime forwarder_expiry(const struct forwarder *f);
 void forwarder_expire(struct forwarder *f, nstime now);
 
+/* One entry of the table, for people to look at. */
+struct forwarder_mapping {
+	struct tuple tuple;
+	const char *state; /* "prepared", "committed", "returned", "closing" */
+	uint16_t device;   /* where packets go */
+	uint32_t flow;     /* inserted into them; 0: none is */
+	nstime since;      /* when the device that owns it got it, or told of it; NSTIME_NEVER: a classifier owns it */
+};
+
+/* The entry of a tuple. False: there is none. */
+bool forwarder_mapping_find(const struct forwarder *f, const struct tuple *t, struct forwarder_mapping *out);
+
+/* The entries from place *cursor on (0: the first), `max` of them at most, among FORWARDER_LOOK_MAX places; returns how
+ * many, and moves *cursor on, past the last to FORWARDER_LOOK_END. Entries that come and go meanwhile may be missed. */
+#define FORWARDER_LOOK_MAX 65536U
+#define FORWARDER_LOOK_END UINT32_MAX
+size_t forwarder_mappings(const struct forwarder *f, uint32_t *cursor, struct forwarder_mapping *out, size_t max);
+
+/* Connections that a second device has or is about to have. */
+uint32_t forwarder_live(const struct forwarder *f);
+
 const struct forwarder_counters *forwarder_counters(const struct forwarder *f);
 const char *forwarder_drop_name(enum forwarder_drop drop);
 

@@ -221,6 +221,7 @@ static void commit(struct forwarder *f, uint32_t record, nstime now)
 	e->flags &= (uint8_t)~ENTRY_OWNED;
 	e->last = now;
 	r->state = RECORD_COMMITTED;
+	f->table.since[r->entry] = now;
 	forwarder_entry_state(f, e, ENTRY_COMMITTED);
 	table_flow_schedule(&f->table, record, LIST_IDLE, nstime_add(now, f->config.idle));
 	f->counters.committed++;
@@ -343,6 +344,7 @@ static void adopt(struct forwarder *f, const struct message *m, nstime now)
 	e->flow = m->flow;
 	e->generation = m->generation;
 	e->last = now;
+	f->table.since[entry] = now;
 	forwarder_entry_state(f, e, ENTRY_COMMITTED);
 	/* Its end may be told of by a message that overtook this one. */
 	table_flow_schedule(&f->table, record, LIST_QUERY, nstime_add(now, f->config.query_interval));

@@ -32,7 +32,7 @@ struct item {
 	enum item_state state;
 	struct blob_mapping mapping;
 	struct endpoint_conn *conn;
-	nstime since;    /* held or rejected */
+	nstime since;    /* in its state */
 	nstime interval; /* to the next READY */
 };
 
@@ -319,6 +319,7 @@ static void committed(struct migrator *m, struct item *i, nstime now)
 	TRACE(m->config.trace, now, TRACE_MIGRATOR_ACTIVATE, TF_TUPLE("tuple", &i->mapping.tuple),
 	      TF_U64("flow", i->mapping.flow), TF_U64("generation", i->mapping.generation),
 	      TF_U64("held_ns", now - i->since));
+	i->since = now;
 	m->endpoint.ops->activate(m->endpoint.ep, i->conn, now);
 	driver_flow_activate(m->driver, i->mapping.flow, now);
 }
@@ -516,6 +517,40 @@ void migrator_expire(struct migrator *m, nstime now)
 const struct migrator_counters *migrator_counters(const struct migrator *m)
 {
 	return &m->counters;
+}
+
+static bool is_connection(const struct item *i)
+{
+	return i->state == ITEM_HELD || i->state == ITEM_ACTIVE;
+}
+
+static void connection_read(const struct item *i, struct migrator_connection *out)
+{
+	*out = (struct migrator_connection){
+		.mapping = i->mapping, .active = i->state == ITEM_ACTIVE, .since = i->since};
+}
+
+bool migrator_connection_find(const struct migrator *m, const struct tuple *t, struct migrator_connection *out)
+{
+	const struct item *i = item_by_tuple(m, t);
+
+	if (!i || !is_connection(i))
+		return false;
+	connection_read(i, out);
+	return true;
+}
+
+size_t migrator_connections(const struct migrator *m, uint32_t *cursor, struct migrator_connection *out, size_t max)
+{
+	uint32_t looked = 0;
+	size_t count = 0;
+
+	for (; *cursor < m->items_fresh && count < max && looked < MIGRATOR_LOOK_MAX; ++*cursor, looked++)
+		if (is_connection(&m->items[*cursor]))
+			connection_read(&m->items[*cursor], &out[count++]);
+	if (*cursor >= m->items_fresh)
+		*cursor = MIGRATOR_LOOK_END;
+	return count;
 }
 
 void migrator_holdings(const struct migrator *m, struct migrator_holdings *out)

@@ -90,6 +90,22 @@ void migrator_expire(struct migrator *m, nstime now);
 
 const struct migrator_counters *migrator_counters(const struct migrator *m);
 
+/* A connection that is held or active, for people to look at. */
+struct migrator_connection {
+	struct blob_mapping mapping;
+	bool active; /* else held */
+	nstime since;
+};
+
+/* That of a tuple. False: there is none. */
+bool migrator_connection_find(const struct migrator *m, const struct tuple *t, struct migrator_connection *out);
+
+/* Those from place *cursor on (0: the first), `max` of them at most, among MIGRATOR_LOOK_MAX places; returns how many,
+ * and moves *cursor on, past the last to MIGRATOR_LOOK_END. What comes and goes meanwhile may be missed. */
+#define MIGRATOR_LOOK_MAX 65536U
+#define MIGRATOR_LOOK_END UINT32_MAX
+size_t migrator_connections(const struct migrator *m, uint32_t *cursor, struct migrator_connection *out, size_t max);
+
 /* What it holds (I5). */
 struct migrator_holdings {
 	uint32_t held, active, rejected;

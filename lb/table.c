@@ -44,6 +44,7 @@ void table_init(struct table *t, uint32_t entries, const struct hash_key *key)
 	index_init(&t->by_flow, flows);
 	t->entries = pages_new(entries * sizeof *t->entries);
 	t->flows = pages_new(flows * sizeof *t->flows);
+	t->since = pages_new(entries * sizeof *t->since);
 	for (unsigned i = 0; i < TABLE_LISTS; i++)
 		t->lists[i] = (struct table_list){TABLE_NONE, TABLE_NONE};
 }
@@ -54,6 +55,7 @@ void table_fini(struct table *t)
 	index_fini(&t->by_flow);
 	pages_free(t->entries, t->entries_max * sizeof *t->entries);
 	pages_free(t->flows, t->flows_max * sizeof *t->flows);
+	pages_free(t->since, t->entries_max * sizeof *t->since);
 	*t = (struct table){0};
 }
 
@@ -95,6 +97,7 @@ void table_remove(struct table *t, uint32_t entry)
 		t->flows[r].older = TABLE_NONE;
 	}
 	index_remove(&t->by_tuple, table_hash(t, &e->tuple), entry);
+	e->tuple.remote.family = 0;
 	e->record = t->entries_free;
 	t->entries_free = entry;
 }

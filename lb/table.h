@@ -56,6 +56,7 @@ struct table {
 	struct index by_tuple, by_flow;
 	struct table_entry *entries;
 	struct table_flow *flows;
+	nstime *since; /* by entry: the forwarder's; apart from the entry, as no packet needs it */
 	uint32_t entries_max, flows_max;     /* capacity */
 	uint32_t entries_fresh, flows_fresh; /* numbers from here on were never used */
 	uint32_t entries_free, flows_free;   /* chains of numbers given back */
@@ -85,6 +86,12 @@ static inline struct table_entry *table_entry(const struct table *t, uint32_t nu
 static inline struct table_flow *table_flow(const struct table *t, uint32_t number)
 {
 	return &t->flows[number];
+}
+
+/* Whether there is an entry of this number, which is below entries_fresh. */
+static inline bool table_entry_used(const struct table *t, uint32_t number)
+{
+	return t->entries[number].tuple.remote.family != 0;
 }
 
 /* What finds a tuple: for table_find and the prefetches. */

@@ -109,13 +109,10 @@ static void ports_flush(struct live *l)
 		port_flush(&l->ports[n]);
 }
 
-static void ports_close(struct live *l, struct metrics *m)
+static void ports_close(struct live *l)
 {
-	for (size_t n = 0; n < l->ports_count; n++) {
-		if (m && l->ports[n].device)
-			port_count(&l->ports[n], m);
+	for (size_t n = 0; n < l->ports_count; n++)
 		port_close(&l->ports[n]);
-	}
 	free(l->ports);
 	l->ports = NULL;
 	l->ports_count = 0;
@@ -256,7 +253,7 @@ static bool scenario_over(const struct live *l)
 	return !l->ports_count && (w->done || w->engine.now >= l->scenario->stop);
 }
 
-static int live_loop(struct live *l, struct live_results *results)
+static int live_loop(struct live *l)
 {
 	const struct live_options *o = l->options;
 	nstime end = o->duration ? o->duration : NSTIME_NEVER;
@@ -277,8 +274,8 @@ static int live_loop(struct live *l, struct live_results *results)
 		live_turn(l);
 		r = live_wait(l, nstime_min(l->phase_ends, nstime_add(l->run.world.engine.now, IDLE_CHECK_NS)));
 	}
-	results->reset = connections_reset(l);
-	end = nstime_add(l->run.world.engine.now, results->reset ? RESET_NS : 0);
+	l->reset = connections_reset(l);
+	end = nstime_add(l->run.world.engine.now, l->reset ? RESET_NS : 0);
 	do {
 		live_turn(l);
 		r = r ? r : live_wait(l, end);
@@ -298,30 +295,58 @@ static void lag_count(const struct live_lag *lag, struct metrics *m)
 	metrics_set(m, "live.kept_real_time", lag->kept);
 }
 
-/* The world is built and runs until it ends. Its devices are closed first, so that nothing of it is with them when its
- * books are closed. */
+/* Adds what only a live run counts. */
+static void live_count(const struct live *l, struct metrics *m)
+{
+	const struct live_lag lag = live_lag_of(l);
+
+	lag_count(&lag, m);
+	metrics_set(m, "live.reset", l->reset);
+	for (size_t n = 0; n < l->ports_count; n++)
+		if (l->ports[n].device)
+			port_count(&l->ports[n], m);
+	service_count(l, m);
+}
+
+void live_tally(struct live *l, struct metrics *m)
+{
+	world_tally(&l->run.world, m);
+	live_count(l, m);
+}
+
+/* What the results add to those of the world, whose books are closed without the devices. */
+static void live_collect(struct live *l, struct live_results *results)
+{
+	struct metrics own;
+
+	metrics_init(&own);
+	live_count(l, &own);
+	results->lag = live_lag_of(l);
+	results->reset = l->reset;
+	service_close(l);
+	ports_close(l);
+	run_collect(&l->run);
+	for (size_t i = 0; i < own.count; i++)
+		metrics_set(&results->run.metrics, own.list[i].path, own.list[i].value);
+	metrics_fini(&own);
+}
+
+/* The world is built and runs until it ends. */
 static int live_world(struct live *l, struct live_results *results)
 {
-	struct metrics devices;
 	int r = ports_open(l, results);
 
-	metrics_init(&devices);
 	if (!r && l->ports_count) /* there, somebody may come at any time */
 		engine_timer_cancel(&l->run.world.engine, &l->run.world.end_timer);
+	if (!r)
+		r = service_open(l, results->why, sizeof(results->why));
 	if (!r) {
 		if (l->options->started)
 			l->options->started(l->options->context, l);
 		loop_restart(&l->loop);
-		r = live_loop(l, results);
+		r = live_loop(l);
 	}
-	ports_close(l, &devices);
-	run_collect(&l->run);
-	results->lag = live_lag_of(l);
-	lag_count(&results->lag, &results->run.metrics);
-	metrics_set(&results->run.metrics, "live.reset", results->reset);
-	for (size_t i = 0; i < devices.count; i++)
-		metrics_set(&results->run.metrics, devices.list[i].path, devices.list[i].value);
-	metrics_fini(&devices);
+	live_collect(l, results);
 	return r;
 }
 

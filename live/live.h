@@ -18,6 +18,7 @@
 #include "live/loop.h"
 #include "live/port.h"
 #include "live/relay.h"
+#include "live/service.h"
 #include "sim/run.h"
 
 #define LIVE_WHY_MAX 384U
@@ -68,9 +69,11 @@ struct live {
 	size_t ports_count;
 	struct relays relays;
 	struct loop_watch signals;
+	struct service service;
 	enum live_phase phase;
 	nstime phase_ends; /* when the next phase begins at the latest */
 	struct histogram lag_us;
+	uint64_t reset; /* connections, at the end */
 };
 
 /* Runs until it ends. Returns as run_scenario; also errors of device_open, with results->why. The results are to be
@@ -85,5 +88,8 @@ void live_advance(struct live *l);
 void live_end(struct live *l);
 
 struct live_lag live_lag_of(const struct live *l);
+
+/* Everything counted so far, as the results would have it. */
+void live_tally(struct live *l, struct metrics *m);
 
 #endif

@@ -1,5 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 liblive_a_SOURCES = \
+	live/control.c \
+	live/control.h \
+	live/control_answer.c \
+	live/control_answer.h \
+	live/control_connections.c \
+	live/control_connections.h \
+	live/control_request.c \
+	live/control_request.h \
+	live/control_socket.c \
+	live/control_socket.h \
 	live/device.c \
 	live/device.h \
 	live/device_internal.h \
@@ -17,5 +27,7 @@ liblive_a_SOURCES = \
 	live/port.h \
 	live/relay.c \
 	live/relay.h \
+	live/service.c \
+	live/service.h \
 	live/tap.c \
 	live/wire.c

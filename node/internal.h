@@ -4,6 +4,7 @@
 #define BATON_NODE_INTERNAL_H
 
 #include "lb/endpoint.h"
+#include "node/look.h"
 #include "node/node.h"
 #include "stack/socket.h"
 
@@ -143,6 +144,9 @@ void role_classifier_message(struct node *n, uint16_t from, uint64_t from_boot, 
 struct outbox *role_classifier_outbox(struct role_classifier *c);
 /* The courier has a session with a device; `restarted`: an earlier one ended. */
 void role_classifier_peer(struct node *n, uint16_t device, bool restarted, nstime now);
+/* As node_connections. */
+size_t role_classifier_connections(const struct role_classifier *c, uint32_t *cursor, struct node_connection *out,
+				   size_t max);
 nstime role_classifier_expiry(const struct role_classifier *c);
 void role_classifier_expire(struct node *n, nstime now);
 

@@ -26,6 +26,8 @@ libnode_a_SOURCES = \
 	node/handing.c \
 	node/internal.h \
 	node/limits.h \
+	node/look.c \
+	node/look.h \
 	node/node.c \
 	node/node.h \
 	node/role_backend.c \

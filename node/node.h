@@ -154,6 +154,11 @@ const struct drain_counters *node_drain_counters(const struct node *n); /* only 
 uint64_t node_drain_requests(const struct node *n); /* begun here while it drained; only for a backend */
 const uint64_t *node_drops(const struct node *n);   /* NODE_DROP_COUNT of them */
 
+/* Whether a backend drains; and what a classifier's policy knows of a backend: NULL where the node is none, or no rule
+ * names the device. */
+bool node_draining(const struct node *n);
+const struct policy_device *node_policy_device(const struct node *n, uint16_t device);
+
 /* The applications, in order of node_app_listen; NULL behind the last. */
 const struct app *node_app(const struct node *n, size_t index);
 

@@ -425,6 +425,41 @@ void role_classifier_peer(struct node *n, uint16_t device, bool restarted, nstim
 	}
 }
 
+static void reading_look(const struct reading *r, struct node_connection *out)
+{
+	static const char *const states[] = {[READING] = "reading", [PARKED] = "waiting", [HANDING] = "handing"};
+	*out = (struct node_connection){
+		.tuple = sock_tuple(r->sock),
+		.state = states[r->state],
+		.device = r->state == READING ? 0 : r->device,
+		.service = r->service,
+		.rule = r->state == READING ? NODE_RULE_NONE : classifier_conn_decision(r->conn).rule,
+		.since = NSTIME_NEVER,
+	};
+}
+
+size_t role_classifier_connections(const struct role_classifier *c, uint32_t *cursor, struct node_connection *out,
+				   size_t max)
+{
+	const struct reading_list *lists[] = {&c->parked, &c->all};
+	uint32_t at = 0;
+	size_t count = 0;
+	for (size_t i = 0; i < 2; i++) {
+		const struct reading *r;
+		TAILQ_FOREACH (r, lists[i], next) {
+			if (at++ < *cursor)
+				continue;
+			if (count == max) {
+				*cursor += (uint32_t)count;
+				return count;
+			}
+			reading_look(r, &out[count++]);
+		}
+	}
+	*cursor = NODE_LOOK_END;
+	return count;
+}
+
 nstime role_classifier_expiry(const struct role_classifier *c)
 {
 	nstime at = nstime_min(classifier_expiry(c->mind), health_judge_expiry(c->node->judge));

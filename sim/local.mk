@@ -61,6 +61,7 @@ libsim_a_SOURCES = \
 	sim/scenario_faults.c \
 	sim/scenario_impair.c \
 	sim/scenario_limits.c \
+	sim/scenario_live.c \
 	sim/scenario_match.c \
 	sim/scenario_mistake.c \
 	sim/scenario_nodes.c \

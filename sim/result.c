@@ -133,11 +133,9 @@ static json_t *json_parent(json_t *root, const char *path, const char **leaf)
 	return root;
 }
 
-int result_write(const struct metrics *m, const char *path)
+struct json_t *result_json(const struct metrics *m)
 {
 	json_t *root = json_check(json_object());
-	FILE *file;
-	int err = 0, saved;
 
 	for (size_t i = 0; i < m->count; i++) {
 		const char *leaf;
@@ -145,6 +143,15 @@ int result_write(const struct metrics *m, const char *path)
 
 		json_object_set_new(parent, leaf, metric_json(&m->list[i]));
 	}
+	return root;
+}
+
+int result_write(const struct metrics *m, const char *path)
+{
+	json_t *root = result_json(m);
+	FILE *file;
+	int err = 0, saved;
+
 	file = fopen(path, "we");
 	if (!file) {
 		json_decref(root);

@@ -26,6 +26,9 @@ void result_declare(struct metrics *m);
  * peak_memory_bytes. */
 void result_cost_set(struct metrics *perf, const struct result_cost *cost);
 
+/* The tree as nested objects, for the caller to free. */
+struct json_t *result_json(const struct metrics *m);
+
 /* Writes either. 0, or E_IO with errno set. */
 int result_write(const struct metrics *m, const char *path);
 

@@ -131,6 +131,7 @@ void scenario_free(struct scenario *s)
 		free(s->sets[i]);
 	free(s->sets);
 	key_free(s->key);
+	scenario_live_fini(&s->live);
 	free(s);
 }
 
@@ -325,7 +326,7 @@ static void parse_root(struct parse *p)
 {
 	static const char *const known[] = {"baton",    "name",   "seed",     "stop",    "key",    "cipher",
 					    "networks", "nodes",  "services", "traffic", "faults", "capture",
-					    "series",   "expect", "health",   NULL};
+					    "series",   "expect", "health",   "control", NULL};
 
 	if (p->root->kind != DOC_MAP) {
 		MISTAKE(p, p->root, "a scenario is a mapping that begins with baton: 1");
@@ -341,6 +342,7 @@ static void parse_root(struct parse *p)
 	parse_services(p);
 	parse_limits_check(p);
 	parse_health(p);
+	parse_live(p);
 	if (!doc_get(p->root, "services")) {
 		parse_never(p, p->root, "key", "without services nothing is sealed");
 		parse_never(p, p->root, "cipher", "without services nothing is sealed");

@@ -276,6 +276,15 @@ struct scenario_series {
 	size_t links_count;
 };
 
+#define SCENARIO_SOCKET_PATH_MAX 107U /* what struct sockaddr_un holds, without the end */
+
+/* What `baton live` is as a service, from the top level of the file; of no effect elsewhere. */
+struct scenario_live {
+	char *control;         /* path of the control socket; NULL: there is none */
+	unsigned control_mode; /* its permissions */
+	char *control_group;   /* whose it is; NULL: the process's */
+};
+
 struct scenario {
 	char *file, *name;
 	char *text;  /* the file's, before the words of --set */
@@ -286,6 +295,7 @@ struct scenario {
 	uint8_t *key;    /* cluster key, SCENARIO_KEY_LEN bytes; NULL: derived from the seed */
 	bool cipher_aes; /* aes256-gcm instead of chacha20-poly1305 */
 	struct scenario_health health;
+	struct scenario_live live;
 	struct scenario_network *networks;
 	size_t networks_count;
 	struct scenario_node *nodes;
@@ -347,7 +357,7 @@ bool scenario_relays(const struct scenario *s);
  * their health or are drained, and there are at most SCENARIO_BACKENDS_COUNTED_MAX backends. */
 bool scenario_backends_counted(const struct scenario *s);
 
-/* Whether a backend is drained. */
+/* Whether a backend is drained, or may be through a control socket. */
 bool scenario_drains(const struct scenario *s);
 
 /* Whether a rule is sticky. */

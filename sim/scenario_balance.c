@@ -127,7 +127,7 @@ bool scenario_drains(const struct scenario *s)
 	for (size_t i = 0; i < s->faults_count; i++)
 		if (s->faults[i].kind == FAULT_DRAIN)
 			return true;
-	return false;
+	return s->live.control;
 }
 
 bool scenario_is_sticky(const struct scenario *s)

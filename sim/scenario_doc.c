@@ -416,6 +416,16 @@ static size_t utf8_len(const unsigned char *p, size_t left)
 	return len;
 }
 
+bool doc_is_utf8(const char *text, size_t len)
+{
+	for (size_t i = 0, step; i < len; i += step) {
+		step = utf8_len((const unsigned char *)text + i, len - i);
+		if (!step)
+			return false;
+	}
+	return true;
+}
+
 static bool text_check(const char *text, size_t len, struct scenario_mistakes *m)
 {
 	struct doc_place at = {.line = 1, .column = 1};

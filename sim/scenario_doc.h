@@ -47,6 +47,9 @@ void doc_free(struct doc *d); /* NULL is allowed */
  * outlive the tree. */
 void doc_set(struct doc *root, const char *word, struct scenario_mistakes *m);
 
+/* Whether it is UTF-8. */
+bool doc_is_utf8(const char *text, size_t len);
+
 /* A new value under `parent` (NULL: a root), with a copy of `key` (NULL: none). */
 struct doc *doc_add(struct doc *parent, enum doc_kind kind, const char *key, struct doc_place key_place);
 

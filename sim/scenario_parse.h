@@ -190,6 +190,8 @@ void parse_networks(struct parse *p);
 void parse_nodes(struct parse *p);
 void parse_names(struct parse *p); /* sorts them and finds those that stand twice */
 void parse_health(struct parse *p);
+void parse_live(struct parse *p);
+void scenario_live_fini(struct scenario_live *live);
 void parse_services(struct parse *p);
 void parse_addresses(struct parse *p);
 void parse_routes(struct parse *p);

@@ -184,6 +184,10 @@ void doc_set(struct doc *root, const char *word, struct scenario_mistakes *m)
 		mistake_add(m, set_place(&x), "write --set path=value");
 		return;
 	}
+	if (!doc_is_utf8(word, strlen(word))) {
+		mistake_add(m, (struct doc_place){0}, "--set is given a word that is not UTF-8");
+		return;
+	}
 	x.value = equals + 1;
 	while (*x.value == ' ')
 		x.value++;

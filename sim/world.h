@@ -128,6 +128,9 @@ void world_sweep(struct world *w, size_t connections_max);
 /* What was captured so far is in the files. */
 void world_captures_flush(struct world *w);
 
+/* What was counted so far, as the results would have it: the run goes on. */
+void world_tally(struct world *w, struct metrics *m);
+
 /* Emits the closing trace events and fills the results, fingerprint excepted. */
 void world_collect(struct world *w, struct metrics *m);
 

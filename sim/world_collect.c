@@ -149,9 +149,11 @@ static void invariants_judge(struct world *w, const struct metrics *m, bool dist
 		invariants_break(&w->invariants, "I3: a client retransmitted on a network without faults", NULL);
 }
 
-void world_collect(struct world *w, struct metrics *m)
+/* Returns what count_links does. */
+static bool tally(struct world *w, struct metrics *m)
 {
 	const struct traffic *t = &w->traffic;
+	bool disturbed;
 	result_declare(m);
 	count_declare_scenario(w->scenario, m);
 	for (size_t i = 0; i < w->totals.count; i++)
@@ -171,9 +173,23 @@ void world_collect(struct world *w, struct metrics *m)
 	metrics_add(m, "streams.bytes", t->bytes);
 	metrics_add(m, "streams.corrupted", t->corrupted);
 	metrics_add(m, "client.resets", t->failed_by[CLIENT_RESET]);
-	world_sweep(w, SIZE_MAX);
-	invariants_judge(w, m, count_links(w, m));
+	disturbed = count_links(w, m);
 	breakdown_collect(w, m);
+	return disturbed;
+}
+
+void world_tally(struct world *w, struct metrics *m)
+{
+	tally(w, m);
+}
+
+void world_collect(struct world *w, struct metrics *m)
+{
+	const struct traffic *t = &w->traffic;
+	bool disturbed = tally(w, m);
+
+	world_sweep(w, SIZE_MAX);
+	invariants_judge(w, m, disturbed);
 	for (size_t n = 0; n < w->scenario->networks_count; n++)
 		segment_trace_digests(&w->segments[n], w->engine.now);
 	TRACE(&w->sink, w->engine.now, TRACE_RUN_END, TF_TEXT("why", w->done ? "done" : "stop"),

@@ -18,6 +18,8 @@ UNIT_TESTS = \
 	tests/unit/test_capture \
 	tests/unit/test_census \
 	tests/unit/test_classifier \
+	tests/unit/test_control \
+	tests/unit/test_control_request \
 	tests/unit/test_courier \
 	tests/unit/test_courier_hostile \
 	tests/unit/test_courier_loss \

@@ -5,6 +5,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_blob \
 	tests/fuzz/fuzz_canon \
 	tests/fuzz/fuzz_capture \
+	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_courier \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_hello \
@@ -25,6 +26,8 @@ tests_fuzz_fuzz_canon_SOURCES = tests/fuzz/fuzz_canon.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_canon_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_capture_SOURCES = tests/fuzz/fuzz_capture.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_capture_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_control_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_courier_SOURCES = tests/fuzz/fuzz_courier.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_courier_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c $(FUZZ_MAIN)

@@ -16,6 +16,7 @@ import yaml
 MAPPINGS = {
     "a scenario": [""],
     "health": ["health"],
+    "control": ["control"],
     "d->key": ["size_distribution", "duration_distribution"],
     "a fault": ["fault"],
     "a match": ["match_conditions"],

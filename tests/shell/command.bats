@@ -133,6 +133,7 @@ END
 	expect 1 "✗ requests.completed == 4" run --set 'traffic.0.requests=1' "$first"
 	expect 2 "baton: --set nodes.nobody.role: there is no 'nobody' in the file" run --set nodes.nobody.role=client "$first"
 	expect 2 "baton: --set stop: '5' is not a duration" run --set stop=5 "$first"
+	expect 2 "baton: --set is given a word that is not UTF-8" run --set name=$'a\xffb' "$first"
 }
 
 @test "a key file is found beside its scenario, and from --set where the command runs" {

@@ -448,6 +448,70 @@ START_TEST(abort_without_room)
 }
 END_TEST
 
+/* The table as people see it: a page at a time, every state, when the owner got the connection. */
+START_TEST(mappings_to_look_at)
+{
+	struct forwarder *f = forwarder_new(&(struct forwarder_config){.name = "f", .seed = 1, .tunnel = tunnel});
+	struct message m = {.flow = 0x00020001,
+			    .generation = 5,
+			    .first = 2,
+			    .second = 4,
+			    .first_boot = 1,
+			    .second_boot = 1,
+			    .tuple = {.remote = addr_v4(0xc6336401), .local = addr_v4(0xc6336450), .local_port = 80}};
+	struct forwarder_mapping seen[4], found;
+	const uint16_t ports = 9;
+	struct message last;
+	uint32_t cursor = 0;
+	uint8_t got[4];
+
+	for (uint16_t i = 2; i < DEVICES; i++) {
+		struct addr_pair a = {.v4 = device_address(i)};
+
+		if (i != 3)
+			ck_assert_int_eq(forwarder_device_add(f, i, &a, i == 2), 0);
+	}
+	for (uint16_t n = 0; n < ports; n++) { /* by port: committed, closing, prepared, returned */
+		m.tuple.remote_port = (uint16_t)(n + 1);
+		m.flow++;
+		m.handoff++;
+		m.type = MESSAGE_PREPARE;
+		ask_forwarder(f, 2, &m, got, &last);
+		m.type = n % 4 == 3 ? MESSAGE_ABORT : MESSAGE_READY;
+		if (n % 4 != 2)
+			ask_forwarder(f, n % 4 == 3 ? 2 : 4, &m, got, &last);
+		m.type = MESSAGE_CLOSED;
+		if (n % 4 == 1)
+			ask_forwarder(f, 4, &m, got, &last);
+	}
+	for (size_t count, at = 0; cursor != FORWARDER_LOOK_END; at += count) {
+		static const char *const states[] = {"committed", "closing", "prepared", "returned"};
+
+		count = forwarder_mappings(f, &cursor, seen, 4);
+		ck_assert_uint_eq(count, at < 8 ? 4 : 1);
+		for (size_t i = 0; i < count; i++) {
+			const size_t n = at + i;
+
+			ck_assert_uint_eq(seen[i].tuple.remote_port, n + 1);
+			ck_assert_str_eq(seen[i].state, states[n % 4]);
+			ck_assert_uint_eq(seen[i].since, n % 4 < 2 ? 1 : NSTIME_NEVER);
+			ck_assert_uint_eq(seen[i].device, n % 4 == 3 ? 2 : 4);
+			ck_assert_uint_eq(seen[i].flow, n % 4 == 3 ? 0 : 0x00020002 + n);
+		}
+	}
+	ck_assert_uint_eq(forwarder_live(f), 5);
+	m.tuple.remote_port = 2;
+	ck_assert(forwarder_mapping_find(f, &m.tuple, &found));
+	ck_assert_str_eq(found.state, "closing");
+	forwarder_expire(f, 60 * NSTIME_S); /* what closed is gone */
+	ck_assert(!forwarder_mapping_find(f, &m.tuple, &found));
+	cursor = 0;
+	ck_assert_uint_eq(forwarder_mappings(f, &cursor, seen, 4), 4);
+	ck_assert_uint_eq(seen[1].tuple.remote_port, 3);
+	forwarder_free(f);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("forwarder");
@@ -455,6 +519,7 @@ int main(void)
 
 	tcase_add_test(t, owner_hands_on);
 	tcase_add_test(t, abort_without_room);
+	tcase_add_test(t, mappings_to_look_at);
 	tcase_add_test(t, ipv6);
 	tcase_add_loop_test(t, burst_as_one_by_one, 0, 3);
 	tcase_add_loop_test(t, nonsense, 0, 3);

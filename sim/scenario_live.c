@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* control:, what a live run is as a service. */
+#include "sim/scenario_parse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTROL_MODE_DEFAULT 0600U
+#define CONTROL_MODE_MAX     0777U
+#define GROUP_NAME_MAX       32U
+
+/* A Unix socket's path is short. */
+static void control_path(struct parse *p, const struct doc *d)
+{
+	const char *text;
+	char *path;
+
+	if (!parse_text(p, d, &text))
+		return;
+	path = parse_path(p, d, text);
+	if (strlen(path) <= SCENARIO_SOCKET_PATH_MAX)
+		p->s->live.control = path;
+	else
+		MISTAKE(p, d, "'%s' is longer than %u characters, which is all that a socket's path may have", path,
+			SCENARIO_SOCKET_PATH_MAX);
+	if (p->s->live.control != path)
+		free(path);
+}
+
+/* Permissions in octal, as chmod(1) takes them. */
+static void control_mode(struct parse *p, const struct doc *d)
+{
+	const char *text;
+	char *end;
+
+	if (!parse_text(p, d, &text))
+		return;
+	unsigned long mode = strtoul(text, &end, 8);
+
+	if (*end || strspn(text, "01234567") != strlen(text) || mode > CONTROL_MODE_MAX)
+		MISTAKE(p, d, "'%s' is not a file's permissions, such as 0660", text);
+	else
+		p->s->live.control_mode = (unsigned)mode;
+}
+
+static void control_group(struct parse *p, const struct doc *d)
+{
+	const char *text;
+
+	if (!parse_text(p, d, &text))
+		return;
+	if (strlen(text) > GROUP_NAME_MAX)
+		MISTAKE(p, d, "'%s' is longer than a group's name", text);
+	else
+		p->s->live.control_group = parse_copy(text);
+}
+
+static void parse_control(struct parse *p, struct doc *d)
+{
+	static const char *const known[] = {"path", "mode", "group", NULL};
+
+	if (d->kind == DOC_SCALAR) {
+		control_path(p, d);
+		return;
+	}
+	if (!parse_map(p, d, "control", known, NULL))
+		return;
+	const struct doc *path = doc_get(d, "path"), *mode = doc_get(d, "mode"), *group = doc_get(d, "group");
+
+	if (path)
+		control_path(p, path);
+	else
+		MISTAKE_KEY(p, d, "'path' is missing: where is the socket?");
+	if (mode)
+		control_mode(p, mode);
+	if (group)
+		control_group(p, group);
+}
+
+void parse_live(struct parse *p)
+{
+	struct doc *control = doc_get(p->root, "control");
+
+	p->s->live.control_mode = CONTROL_MODE_DEFAULT;
+	if (control)
+		parse_control(p, control);
+}
+
+void scenario_live_fini(struct scenario_live *live)
+{
+	free(live->control);
+	free(live->control_group);
+}
