@@ -3,7 +3,8 @@
 # built by check-live only. One after the other: they measure time.
 LIVE_TESTS = \
 	tests/live/lib.bats \
-	tests/live/curl.bats
+	tests/live/curl.bats \
+	tests/live/relay.bats
 
 LIVE_HELPERS = tests/live/body
 EXTRA_PROGRAMS = $(LIVE_HELPERS)
