@@ -25,6 +25,8 @@ libbase_a_SOURCES = \
 	base/quantity.h \
 	base/random.c \
 	base/random.h \
+	base/ring.c \
+	base/ring.h \
 	base/trace.c \
 	base/trace.h \
 	base/vec.c \

@@ -24,6 +24,7 @@ baton_SOURCES = \
 	cli/cmd_import.c \
 	cli/cmd_ladder.c \
 	cli/cmd_live.c \
+	cli/cmd_replay.c \
 	cli/cmd_run.c \
 	cli/cmd_sweep.c \
 	cli/ctl_table.c \
@@ -31,6 +32,8 @@ baton_SOURCES = \
 	cli/main.c \
 	cli/progress.c \
 	cli/progress.h \
+	cli/replay_print.c \
+	cli/replay_print.h \
 	cli/summary.c \
 	cli/summary.h \
 	cli/sweep_share.c \

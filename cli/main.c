@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	{"run", "FILE", "simulate a scenario and check what it expects", cmd_run},
 	{"live", "FILE", "run a scenario in real time, on TAP devices and interfaces of this machine", cmd_live},
 	{"ctl", "SOCKET ...", "ask a live run for its state, or tell it to drain a backend", cmd_ctl},
+	{"replay", "FILE", "drive a scenario with a capture's connections, and compare every byte", cmd_replay},
 	{"sweep", "FILE", "run a grid of varied values and seeds in parallel, and plot what comes of it", cmd_sweep},
 	{"check", "FILE...", "say every mistake in scenario files, without running them", cmd_check},
 	{"blob", "FILE", "decode a saved blob, saying what is wrong with a bad one", cmd_blob},

@@ -9,7 +9,7 @@
 
 static const struct app_class *const app_classes[] = {
 	[APP_TYPE_HTTP] = &app_http_class, [APP_TYPE_ECHO] = &app_echo_class, [APP_TYPE_SINK] = &app_sink_class,
-	[APP_TYPE_TLS] = &app_tls_class,   [APP_TYPE_AUTO] = &app_auto_class,
+	[APP_TYPE_TLS] = &app_tls_class,   [APP_TYPE_AUTO] = &app_auto_class, [APP_TYPE_SCRIPT] = &app_script_class,
 };
 
 static bool app_conn_save(const struct sock_owner *owner, struct vec *out)

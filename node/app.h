@@ -21,6 +21,7 @@
  * alert.
  * Auto: HTTP or TLS, as each connection begins.
  * Echo: returns every byte, then ends its side when the peer does.
+ * Script: says and expects what its connection's script (node/script.h) says; a connection without one is aborted.
  * Proxy: opens a connection of its own to one of its targets for each that it accepts, and copies bytes both ways.
  * Relay: carries bytes to and from a server outside (node/app_relay.h).
  * Sink: reads to the end. A stream that begins with SINK_MAGIC is a preamble (magic, 8 bytes key, 8 bytes length of the
@@ -28,6 +29,7 @@
 #ifndef BATON_NODE_APP_H
 #define BATON_NODE_APP_H
 
+#include "node/script.h"
 #include "stack/socket.h"
 
 #include <stdint.h>
@@ -48,11 +50,11 @@ struct sock_owner {
 	bool (*save)(const struct sock_owner *owner, struct vec *out);
 };
 
-enum app_type { APP_TYPE_HTTP, APP_TYPE_ECHO, APP_TYPE_SINK, APP_TYPE_TLS, APP_TYPE_AUTO };
+enum app_type { APP_TYPE_HTTP, APP_TYPE_ECHO, APP_TYPE_SINK, APP_TYPE_TLS, APP_TYPE_AUTO, APP_TYPE_SCRIPT };
 
 struct app_counters {
 	uint64_t connections; /* accepted */
-	uint64_t requests;    /* HTTP, TLS: replies begun (with 200); echo, sink: streams read to their end */
+	uint64_t requests;    /* HTTP, TLS: replies begun (with 200); echo, sink, script: streams read to their end */
 	uint64_t bytes_in;    /* of bodies and streams */
 	uint64_t bytes_out;
 	uint64_t corrupted; /* bodies or streams that were not what they said */
@@ -72,6 +74,9 @@ struct app;
 /* Listens on address:port (family 0: any; a VIP is given by its address). NULL when the port is taken or the stack is
  * full. The stack outlives all calls but app_free. */
 struct app *app_new(enum app_type type, struct stack *stack, struct addr address, uint16_t port, uint64_t seed);
+
+/* The same for the one that plays scripts, which `source` finds. */
+struct app *app_script_new(struct stack *stack, struct addr address, uint16_t port, const struct script_source *source);
 
 /* The same for a proxy; its connections go to the targets, of which there is one at least, in turn. They are copied. */
 struct app *app_proxy_new(struct stack *stack, struct addr address, uint16_t port, const struct app_target *targets,

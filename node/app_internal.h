@@ -39,7 +39,7 @@ struct app_class {
 };
 
 extern const struct app_class app_http_class, app_echo_class, app_sink_class, app_tls_class, app_auto_class,
-	app_proxy_class, app_relay_class;
+	app_proxy_class, app_relay_class, app_script_class;
 
 struct app {
 	struct sock_owner owner; /* of the listener */
@@ -49,6 +49,7 @@ struct app {
 	struct app_counters counters;
 	uint64_t connections;
 	LIST_HEAD(, app_conn) conns;
+	struct script_source source; /* of scripts */
 	/* a proxy's */
 	struct stack *stack;
 	struct app_target *targets;

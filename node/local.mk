@@ -9,6 +9,7 @@ libnode_a_SOURCES = \
 	node/app_proxy.c \
 	node/app_relay.c \
 	node/app_relay.h \
+	node/app_script.c \
 	node/app_sink.c \
 	node/app_tls.c \
 	node/body.c \
@@ -34,6 +35,8 @@ libnode_a_SOURCES = \
 	node/role_classifier.c \
 	node/role_drain.c \
 	node/role_forwarder.c \
+	node/script.c \
+	node/script.h \
 	node/sender.c \
 	node/sender.h \
 	node/tls.c \

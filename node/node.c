@@ -108,6 +108,13 @@ int node_relay_listen(struct node *n, struct addr address, uint16_t port, struct
 	return app_keep(n, app_relay_new(n->stack, address, port, relay, target, context, n->config.trace));
 }
 
+int node_script_listen(struct node *n, struct addr address, uint16_t port, const struct script_source *source)
+{
+	if (n->apps_count == NODE_APPS_MAX)
+		return E_FULL;
+	return app_keep(n, app_script_new(n->stack, address, port, source));
+}
+
 struct client *node_client(struct node *n)
 {
 	if (!n->client)

@@ -95,6 +95,8 @@ int node_proxy_listen(struct node *n, struct addr address, uint16_t port, const 
 int node_relay_listen(struct node *n, struct addr address, uint16_t port, struct relay *relay,
 		      const struct relay_target *target, void *context);
 
+int node_script_listen(struct node *n, struct addr address, uint16_t port, const struct script_source *source);
+
 /* The clients that run on this node, made at the first call. */
 struct client *node_client(struct node *n);
 

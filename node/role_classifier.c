@@ -82,6 +82,14 @@ static void reading_abort(struct reading *r, nstime now)
 	sock_abort(k, now);
 }
 
+/* The client went without a word, as browsers do that connect beforehand: nothing is to be answered. */
+static void reading_close(struct reading *r, nstime now)
+{
+	struct sock *k = r->sock;
+	reading_free(r, false);
+	sock_close(k, now);
+}
+
 static void reading_answer(struct reading *r, enum classifier_answer answer, nstime now)
 {
 	struct sock *k = r->sock;
@@ -200,6 +208,10 @@ static void reading_read(struct reading *r, nstime now)
 		size_t len = sock_peek_copy(r->sock, r->seen, chunk, sizeof(chunk));
 		r->seen += len;
 		d = classifier_data(r->conn, chunk, len, now);
+	}
+	if (d.verdict == CLASSIFIER_WAIT && sock_peer_closed(r->sock) && !r->seen) {
+		reading_close(r, now);
+		return;
 	}
 	if (d.verdict == CLASSIFIER_WAIT && sock_peer_closed(r->sock))
 		d = classifier_eof(r->conn, now);

@@ -19,20 +19,25 @@
 #define INTERFACE_OPTIONS 16U   /* where an interface block's options begin */
 #define LOOKED_AT_MAX     2048U /* bytes of a block that are looked at: an interface's first options */
 #define OPTION_IF_NAME    2U
-#define UNTOLD            UINT32_MAX
-#define PACKETS_DONE_MAX  65536U /* bytes of `packets` that are done with before the rest moves up */
+#define PACKET_OPTIONS    28U /* where a packet's bytes begin, which its options follow */
+#define OPTION_COMMENT    1U
+#define UNTOLD            (UINT32_MAX >> 1)
+#define LOST              (UINT32_C(1) << 31) /* with a packet's name: a comment says that it was dropped */
+#define PACKETS_DONE_MAX  65536U              /* bytes of `packets` that are done with before the rest moves up */
 
 struct interfaces {
 	char (*names)[INTERFACE_NAME_MAX + 1];
 	uint32_t names_count, names_room; /* of all sections */
 	uint32_t section;                 /* where this section's begin */
 	struct vec packets; /* a name's index, or UNTOLD, for each packet; from `packets_at` on they wait */
-	size_t packets_at;
+	size_t packets_at, packets_last; /* packets_last: where the latest one's stands */
 	bool swapped, begun, off;
 	/* The block that goes by. */
 	uint8_t block[LOOKED_AT_MAX];
 	uint32_t have, want; /* bytes of it in `block`, and how many are wanted there */
 	uint32_t skip;       /* bytes that then follow */
+	uint32_t options;    /* bytes of a packet's options behind those */
+	bool in_options;     /* they are in `block` */
 };
 
 struct interfaces *interfaces_new(void)
@@ -114,7 +119,49 @@ static void packet_add(struct interfaces *w, uint32_t interface)
 	uint32_t count = w->names_count - w->section,
 		 name = count > 1 && interface < count ? w->section + interface : UNTOLD;
 
+	w->packets_last = w->packets.len;
 	vec_append(&w->packets, &name, sizeof(name));
+}
+
+/* Whether a comment says "dropped: ", as its first or a later part. */
+static bool comment_tells_lost(const uint8_t *text, uint32_t len)
+{
+	static const char word[] = "dropped: ", after[] = "; dropped: ";
+
+	return (len >= sizeof(word) - 1 && !memcmp(text, word, sizeof(word) - 1)) ||
+	       memmem(text, len, after, sizeof(after) - 1);
+}
+
+/* The options of the latest packet, or as many of them as are looked at. */
+static void options_take(struct interfaces *w)
+{
+	uint32_t entry;
+
+	for (uint32_t at = 0; at + 4 <= w->have && load16(w, at);) {
+		uint32_t len = load16(w, at + 2);
+
+		if (at + 4 + len > w->have)
+			len = w->have - at - 4;
+		if (load16(w, at) == OPTION_COMMENT && comment_tells_lost(w->block + at + 4, len)) {
+			memcpy(&entry, w->packets.data + w->packets_last, sizeof(entry));
+			entry |= LOST;
+			memcpy(w->packets.data + w->packets_last, &entry, sizeof(entry));
+			return;
+		}
+		at += 4 + (len + 3) / 4 * 4;
+	}
+}
+
+/* Behind the bytes that are skipped next there may be options: *rest is what the block still has. */
+static void options_expect(struct interfaces *w, uint32_t rest)
+{
+	uint32_t bytes = w->have >= PACKET_OPTIONS ? load32(w, PACKET_OPTIONS - 8) : 0;
+
+	bytes += (4 - bytes % 4) % 4;
+	if (bytes > rest || rest - bytes <= 4)
+		return;
+	w->options = rest - bytes;
+	w->skip = bytes;
 }
 
 /* How many bytes of a block are looked at, its header included. */
@@ -123,8 +170,9 @@ static uint32_t looked_at(uint32_t type, uint32_t len)
 	switch (type) {
 	case BLOCK_SECTION:
 	case BLOCK_PACKET:
-	case BLOCK_ENHANCED:
 		return BLOCK_LEN_MIN;
+	case BLOCK_ENHANCED:
+		return len < PACKET_OPTIONS ? BLOCK_LEN_MIN : PACKET_OPTIONS;
 	case BLOCK_INTERFACE:
 		return len < LOOKED_AT_MAX ? len : LOOKED_AT_MAX;
 	default:
@@ -170,6 +218,27 @@ static void block_look(struct interfaces *w)
 	}
 	block_take(w, type);
 	w->skip = (len + 3) / 4 * 4 - want;
+	if (type == BLOCK_ENHANCED)
+		options_expect(w, w->skip);
+	w->have = 0;
+	w->want = BLOCK_HEADER_LEN;
+}
+
+/* What was skipped is past. */
+static void skipped(struct interfaces *w)
+{
+	if (!w->options)
+		return;
+	w->in_options = true;
+	w->want = w->options < LOOKED_AT_MAX ? w->options : LOOKED_AT_MAX;
+}
+
+static void options_look(struct interfaces *w)
+{
+	options_take(w);
+	w->skip = w->options - w->have;
+	w->options = 0;
+	w->in_options = false;
 	w->have = 0;
 	w->want = BLOCK_HEADER_LEN;
 }
@@ -183,10 +252,14 @@ void interfaces_watch(struct interfaces *w, const uint8_t *p, size_t n)
 			step = n;
 		if (w->skip) {
 			w->skip -= (uint32_t)step;
+			if (!w->skip)
+				skipped(w);
 		} else {
 			memcpy(w->block + w->have, p, step);
 			w->have += (uint32_t)step;
-			if (w->have == w->want)
+			if (w->have == w->want && w->in_options)
+				options_look(w);
+			else if (w->have == w->want)
 				block_look(w);
 		}
 		p += step;
@@ -194,10 +267,11 @@ void interfaces_watch(struct interfaces *w, const uint8_t *p, size_t n)
 	}
 }
 
-const char *interfaces_next(struct interfaces *w)
+const char *interfaces_next(struct interfaces *w, bool *lost)
 {
 	uint32_t name;
 
+	*lost = false;
 	if (w->packets_at == w->packets.len)
 		return NULL;
 	memcpy(&name, w->packets.data + w->packets_at, sizeof(name));
@@ -208,5 +282,7 @@ const char *interfaces_next(struct interfaces *w)
 		memmove(w->packets.data, w->packets.data + w->packets_at, w->packets.len);
 		w->packets_at = 0;
 	}
+	*lost = name & LOST;
+	name &= ~LOST;
 	return name == UNTOLD ? NULL : w->names[name];
 }

@@ -7,6 +7,7 @@
 #ifndef BATON_PCAP_INTERFACES_H
 #define BATON_PCAP_INTERFACES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,9 @@ void interfaces_watch(struct interfaces *w, const uint8_t *p, size_t n);
 
 /* The interface of the next packet: its name as one word (blanks and control characters are underscores), or "ifN"
  * when it has none, N being its number. NULL where the section has one interface so far, or the file is not pcapng.
- * Good until more bytes are watched. */
-const char *interfaces_next(struct interfaces *w);
+ * Good until more bytes are watched. *lost: a comment of the packet says "dropped: ", as those of a capture do that
+ * Baton took: it was seen, and did not arrive. */
+const char *interfaces_next(struct interfaces *w, bool *lost);
 
 /* NULL is allowed. */
 void interfaces_free(struct interfaces *w);

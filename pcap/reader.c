@@ -17,6 +17,8 @@ struct capture {
 	pcap_t *pcap;
 	struct gunzip *stream; /* belongs to pcap */
 	int link;
+	bool filtered; /* by `filter` */
+	struct bpf_program filter;
 	int ended; /* 0, or what capture_next says from now on; 1: the end */
 	uint64_t count;
 	char why[CAPTURE_WHY_MAX];
@@ -195,11 +197,22 @@ int capture_next(struct capture *c, struct capture_packet *p)
 	if (r != 1)
 		return capture_fail(c);
 	c->count++;
-	p->interface = interfaces_next(gunzip_interfaces(c->stream));
+	p->interface = interfaces_next(gunzip_interfaces(c->stream), &p->lost);
+	p->matches = !c->filtered || pcap_offline_filter(&c->filter, header, data);
 	p->time_ns = time_saturated(header->ts.tv_sec, header->ts.tv_usec);
 	p->frame_len = header->len < header->caplen ? header->caplen : header->len;
 	packet_find_ip(p, c->link, header, data);
 	return 1;
+}
+
+int capture_filter_set(struct capture *c, const char *filter, char *why)
+{
+	if (pcap_compile(c->pcap, &c->filter, filter, 1, PCAP_NETMASK_UNKNOWN)) {
+		snprintf(why, CAPTURE_WHY_MAX, "%s", pcap_geterr(c->pcap));
+		return E_INVAL;
+	}
+	c->filtered = true;
+	return 0;
 }
 
 const char *capture_why(const struct capture *c)
@@ -211,6 +224,8 @@ void capture_close(struct capture *c)
 {
 	if (!c)
 		return;
+	if (c->filtered)
+		pcap_freecode(&c->filter);
 	pcap_close(c->pcap);
 	free(c);
 }

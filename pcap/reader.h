@@ -11,6 +11,7 @@
 
 #include "pcap/gunzip.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -28,6 +29,8 @@ struct capture_packet {
 	const uint8_t *ip;     /* where the IP packet begins; NULL: not IP */
 	uint32_t ip_captured;  /* bytes there */
 	uint32_t ip_available; /* bytes there on the wire; more than ip_captured when snapped */
+	bool lost;             /* a comment says that it was dropped (pcap/interfaces) */
+	bool matches;          /* the filter; true without one */
 };
 
 /* Opens a capture; "-" is standard input. NULL with `why` (CAPTURE_WHY_MAX bytes) filled: it is missing, not a
@@ -40,6 +43,10 @@ struct capture *capture_open_stream(FILE *f, struct gunzip *g, char *why);
 /* 1 with the next packet, 0 at the end, or, once and for all: E_TRUNCATED (the file ends within a record or within
  * gzip's data), E_FORMAT (malformed from here on; libpcap's mixed link types too). */
 int capture_next(struct capture *c, struct capture_packet *p);
+
+/* Sets a pcap filter, by which packets are told whether they match; all are read. 0, or E_INVAL with `why`
+ * (CAPTURE_WHY_MAX bytes) filled. */
+int capture_filter_set(struct capture *c, const char *filter, char *why);
 
 /* What the last error was, with the number of packets read before it. Static until capture_close. */
 const char *capture_why(const struct capture *c);

@@ -28,7 +28,8 @@ SCENARIOS = \
 	scenarios/slowloris.yaml \
 	scenarios/wan.yaml \
 	scenarios/router.yaml \
-	scenarios/partition.yaml
+	scenarios/partition.yaml \
+	scenarios/replay.yaml
 
 TUTORIAL = \
 	scenarios/tutorial/1-two-hosts.yaml \

@@ -46,6 +46,21 @@ libsim_a_SOURCES = \
 	sim/record.h \
 	sim/rerun.c \
 	sim/rerun.h \
+	sim/replay.c \
+	sim/replay.h \
+	sim/replay_client.c \
+	sim/replay_conn.c \
+	sim/replay_host.c \
+	sim/replay_internal.h \
+	sim/replay_report.c \
+	sim/replay_rewrite.c \
+	sim/replay_rewrite.h \
+	sim/replay_segment.c \
+	sim/replay_segment.h \
+	sim/replay_socket.c \
+	sim/replay_stream.c \
+	sim/replay_stream.h \
+	sim/replay_table.c \
 	sim/result.c \
 	sim/result.h \
 	sim/run.c \

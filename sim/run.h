@@ -9,6 +9,7 @@
 #include "sim/expect.h"
 #include "sim/metrics.h"
 #include "sim/record.h"
+#include "sim/replay.h"
 #include "sim/scenario.h"
 #include "sim/tracefile.h"
 #include "sim/world.h"
@@ -24,6 +25,7 @@ struct run_options {
 	bool record;     /* results->record, for a page */
 	uint64_t connection;           /* whose steps are recorded; 0: the first that is handed over */
 	bool no_trace;                 /* no DIR/trace.jsonl */
+	struct replay *replay; /* the traffic, instead of the scenario's, whose `stop` and `expect` do not count then */
 	const struct world_live *live; /* see struct world_options; NULL: simulated */
 	/* To see again what was recorded of a run (with `record`, without `out`): */
 	const char *like; /* the run's trace, which this one's is compared with; NULL: none */

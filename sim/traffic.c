@@ -316,7 +316,7 @@ static void entry_init(struct traffic_entry *e, struct world *w, const struct sc
 void traffic_init(struct traffic *t, struct world *w)
 {
 	const struct scenario *s = w->scenario;
-	*t = (struct traffic){.count = s->traffic_count};
+	*t = (struct traffic){.count = w->options.replay ? 0 : s->traffic_count};
 	t->entries = calloc(s->traffic_count ? s->traffic_count : 1, sizeof(*t->entries));
 	if (!t->entries)
 		log_fatal("out of memory for %zu traffic entries", s->traffic_count);

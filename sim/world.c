@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/pages.h"
 #include "sim/capture.h"
+#include "sim/replay.h"
 #include "sim/world_build.h"
 #include "stack/stack.h"
 
@@ -30,6 +31,8 @@ static void world_emit(struct trace_sink *sink, nstime now, enum trace_event eve
 		captures_event(w->captures, wn->device - 1U, event, fields, count);
 	if (w->flows)
 		world_watch(wn, now, event, fields, count);
+	if (w->options.replay)
+		replay_observe(w->options.replay, now, event, fields, count);
 	wn->file.emit(&wn->file, now, event, fields, count);
 }
 
@@ -319,12 +322,12 @@ static void faults_fire(struct timer *timer, nstime now)
 /* Whether the traffic is done, every connection closed, and nothing on its way to a node. */
 static bool world_is_over(struct world *w)
 {
+	bool idle = true;
 	if (!traffic_done(&w->traffic))
 		return false;
-	for (size_t n = 0; n < w->scenario->nodes_count; n++)
-		if (w->nodes[n].node && !node_idle(w->nodes[n].node))
-			return false;
-	return true;
+	for (size_t n = 0; n < w->scenario->nodes_count && idle; n++)
+		idle = !w->nodes[n].node || node_idle(w->nodes[n].node);
+	return w->options.replay ? replay_is_over(w->options.replay, idle, w->engine.now) : idle;
 }
 
 static void end_fire(struct timer *timer, nstime now)
@@ -398,14 +401,18 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 	world_watch_start(w);
 	if (s->faults_count)
 		engine_timer_set(&w->engine, &w->fault_timer, s->faults[0].at);
-	if (s->traffic_count) /* without, it goes on until `stop`, and nobody has to look */
+	if (options->replay)
+		r = replay_start(options->replay, w, why);
+	if (s->traffic_count || options->replay) /* without, it goes on until `stop`, and nobody has to look */
 		engine_timer_set(&w->engine, &w->end_timer, IDLE_CHECK_NS);
-	return 0;
+	return r;
 }
 
 void world_fini(struct world *w)
 {
 	series_fini(&w->series);
+	if (w->options.replay)
+		replay_stop(w->options.replay);
 	for (size_t n = 0; n < w->scenario->nodes_count; n++)
 		node_free(w->nodes[n].node);
 	traffic_fini(&w->traffic);

@@ -23,6 +23,7 @@
 
 struct world;
 struct captures;
+struct replay;
 
 /* One node of the scenario; the node itself is NULL while it is crashed. */
 struct world_node {
@@ -76,6 +77,7 @@ struct world_options {
 	bool record;             /* for world_record_take */
 	uint64_t connection;     /* whose steps are recorded; 0: the first that is handed over */
 	struct tracefile *trace; /* borrowed */
+	struct replay *replay;   /* borrowed: the traffic, instead of the scenario's; NULL: it is that */
 };
 
 struct world {

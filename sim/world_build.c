@@ -3,6 +3,7 @@
 #include "sim/world_build.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "sim/replay.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -426,6 +427,9 @@ static int service_build(struct world_node *wn, size_t index)
 	const struct world_live *live = wn->world->options.live;
 	const struct scenario_service *service = &wn->world->scenario->services[index];
 	const struct relay_target *relay = scenario_service_relay(wn->spec, index);
+	const struct script_source scripts = replay_scripts(wn);
+	if (wn->world->options.replay)
+		return node_script_listen(wn->node, service->vip, service->port, &scripts);
 	if (relay && live && live->relay)
 		return node_relay_listen(wn->node, service->vip, service->port, live->relay, relay, wn);
 	return node_app_listen(wn->node, app_type_of(scenario_service_app(wn->spec, service)), service->vip,

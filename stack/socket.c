@@ -381,6 +381,11 @@ struct tuple sock_tuple(const struct sock *k)
 	return k->tuple;
 }
 
+bool sock_frozen(const struct sock *k)
+{
+	return k->state == SOCK_STATE_FROZEN;
+}
+
 uint64_t sock_retransmissions(const struct sock *k)
 {
 	return k->retransmissions;

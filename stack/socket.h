@@ -76,6 +76,9 @@ void sock_abort(struct sock *k, nstime now);
  * socket stays, frozen, until thawed or released; only those two calls are allowed on it then. */
 int sock_migrate(struct sock *k, uint16_t device, struct conn_state *out, nstime now);
 
+/* Whether it is frozen, between those calls. */
+bool sock_frozen(const struct sock *k);
+
 /* Options: Nagle off; keepalive with times in milliseconds (idle 0: off). */
 void sock_nodelay(struct sock *k, bool on);
 void sock_keepalive(struct sock *k, uint32_t idle_ms, uint32_t interval_ms, uint32_t count);

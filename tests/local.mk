@@ -57,6 +57,7 @@ UNIT_TESTS = \
 	tests/unit/test_policy \
 	tests/unit/test_record \
 	tests/unit/test_relay \
+	tests/unit/test_replay \
 	tests/unit/test_request \
 	tests/unit/test_rules \
 	tests/unit/test_scenario \
@@ -100,6 +101,7 @@ SHELL_TESTS = \
 	tests/shell/ladder.bats \
 	tests/shell/layers.bats \
 	tests/shell/limits.bats \
+	tests/shell/replay.bats \
 	tests/shell/report.bats \
 	tests/shell/results.bats \
 	tests/shell/random.bats \

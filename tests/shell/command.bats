@@ -29,6 +29,7 @@ expect() {
 	expect 0 "usage: baton diff" diff --help
 	expect 0 "usage: baton import" import --help
 	expect 0 "usage: baton ladder" ladder --help
+	expect 0 "usage: baton replay" replay --help
 	expect 0 "usage: baton bench" bench --help
 	expect 0 "baton " --version
 }

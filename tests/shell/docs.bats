@@ -19,7 +19,7 @@ load ../lib/shell.bash
 
 @test "baton(1) describes every command and option that --help names" {
 	local word
-	for word in $({ "$BATON" --help; for c in run live sweep check blob canon diff import ladder bench; do "$BATON" $c --help; done; } | grep -oE -- '--[a-z-]+' | sort -u); do
+	for word in $({ "$BATON" --help; for c in run replay live sweep check blob canon diff import ladder bench; do "$BATON" $c --help; done; } | grep -oE -- '--[a-z-]+' | sort -u); do
 		grep -q -- "${word#--}" "$srcdir/doc/baton.1" || { echo "$word is not in baton(1)"; return 1; }
 	done
 }

@@ -57,6 +57,7 @@ check_shipped() {
 }
 @test "router.yaml" { check_shipped router; }
 @test "partition.yaml" { check_shipped partition; }
+@test "replay.yaml" { check_shipped replay; }
 
 @test "every shipped scenario is tested here and has a golden result" {
 	local f name

@@ -1,0 +1,244 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-3-Clause
+# Captures replayed through scenarios: the outcome of every capture, tshark's view of the same bytes, runs of Baton's own,
+# speeds, loops, filters, exit statuses and mistakes.
+
+load ../lib/shell.bash
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# replay CAPTURE OPTION...: through the default scenario, as JSON lines; status in $status, lines in `lines`
+replay() {
+	local capture=$1
+	shift
+	run "$BATON" replay "$srcdir/scenarios/replay.yaml" --out out --json --capture "$capture" "$@"
+}
+
+# totals NAME: of the last line
+totals() {
+	jq -r ".\"$1\"" <<<"${lines[-1]}"
+}
+
+# Runs and expects a status, and a text within what is printed: expect STATUS TEXT COMMAND...
+expect() {
+	local status_expected=$1 text=$2
+	shift 2
+	run "$BATON" "$@"
+	[ "$status" -eq "$status_expected" ] && [[ $output == *"$text"* ]] || { echo "status $status: $output"; return 1; }
+}
+
+# For each capture: exit status, then connections that are whole, broken, not replayable, and handed over.
+outcomes="
+100-continue 0 1 0 0 1
+bro.org 0 13 0 0 8
+chrome-1250-tls-x25519-kyber 0 1 0 0 1
+chrome-34-google 0 1 0 0 1
+fin_retransmission 1 0 0 1 0
+get 0 1 0 0 1
+get-gzip 0 1 0 0 1
+handshake-reorder 0 1 0 0 1
+http-post-large 0 2 0 0 2
+http_09 1 0 5 0 0
+methods 1 0 49 0 0
+multipart 0 1 0 0 1
+options 0 1 0 0 1
+payload-syn 1 0 1 0 0
+pipelined-requests 0 1 0 0 1
+post 0 1 0 0 1
+reassembly 1 0 1 0 0
+retransmit-fast009 1 0 0 1 0
+rst-inject-rae 1 0 1 0 0
+smuggle-http-request 0 1 0 0 1
+syn-bad 1 0 0 1 0
+tls12-decryption 0 1 0 0 1
+truncated-header 1 0 0 1 0
+version-mismatch 0 1 0 0 1
+websocket 0 1 0 0 1
+"
+
+# outcomes_check OPTION...: of every capture
+outcomes_check() {
+	local file name count=0 expected
+	for file in "$srcdir"/tests/captures/*.pcap; do
+		name=$(basename "$file" .pcap)
+		expected=$(grep "^$name " <<<"$outcomes")
+		replay "$file" "$@"
+		[ "$expected" = "$name $status $(totals whole) $(totals broken) $(totals not_replayable) $(totals handed_over)" ] ||
+			{ echo "$name: $status, not as in '$expected': $output"; return 1; }
+		count=$((count + 1))
+	done
+	[ "$count" -eq 25 ]
+}
+
+@test "every capture has its outcome, as captured" {
+	outcomes_check
+}
+
+@test "every capture has the same outcome as fast as it goes" {
+	outcomes_check --speed max
+}
+
+@test "every capture has the same outcome as a stream" {
+	outcomes_check --as stream
+}
+
+# Bytes each way of each connection, retransmitted ones once: shark_bytes CAPTURE. A connection's sides are its opener's and
+# the other; a reset's bytes, and those behind one, are not the conversation's.
+shark_bytes() {
+	"$TSHARK" -n -r "$1" -o tcp.relative_sequence_numbers:TRUE -o tcp.desegment_tcp_streams:FALSE -Y tcp -T fields \
+		-e tcp.stream -e ip.src -e tcp.srcport -e tcp.seq -e tcp.len -e tcp.flags.syn -e tcp.flags.ack 2>/dev/null |
+		awk -F'\t' '
+		{
+			side = $2 ":" $3
+			if (($6 == 1 || $6 == "True") && !($7 == 1 || $7 == "True"))
+				opener[$1] = side
+			for (i = 0; i < $5; i++)
+				if (!(($1, side, $4 + i) in seen)) {
+					seen[$1, side, $4 + i] = 1
+					bytes[$1, side]++
+				}
+			sides[$1, side] = 1
+		}
+		END {
+			for (k in sides) {
+				split(k, part, SUBSEP)
+				if (part[2] == opener[part[1]])
+					up[part[1]] = bytes[k] + 0
+				else
+					down[part[1]] = bytes[k] + 0
+			}
+			for (k in opener)
+				print k + 1, up[k] + 0, down[k] + 0
+		}' | sort -n
+}
+
+@test "the bytes of each whole connection are those that tshark finds" {
+	local file count=0
+	for file in "$srcdir"/tests/captures/*.pcap; do
+		replay "$file"
+		printf '%s\n' "${lines[@]}" |
+			jq -r 'select(.outcome == "whole") | "\(.connection) \(.client_arrived_bytes - .client_lacking_bytes) \(.server_arrived_bytes - .server_lacking_bytes)"' |
+			sort -n >ours
+		shark_bytes "$file" | grep -Fxf ours >theirs || true
+		diff ours theirs || { echo "$file"; return 1; }
+		count=$((count + $(wc -l <ours)))
+	done
+	[ "$count" -eq 29 ]
+}
+
+@test "the show: 13 connections, spread by path, handed over" {
+	run "$BATON" replay "$srcdir/scenarios/replay.yaml" --out out --capture "$srcdir/tests/captures/bro.org.pcap"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c ' whole' <<<"$output")" -eq 14 ]
+	[[ $output == *"connections 13: 13 whole, 0 broken, 0 not replayable; 8 handed over"* ]]
+	grep -q 'path /js/\*  *backend2 .* whole' <<<"$output"
+	grep -q 'everything  *backend3 .* whole' <<<"$output"
+	[ "$(wc -l <out/replay.csv)" -eq 14 ]
+	[ "$(metric out replay.whole)" = 13 ]
+	[ "$(metric out handoffs.completed)" = 8 ]
+	[ "$(metric out requests.started)" = 0 ]
+}
+
+@test "the same capture, scenario and seed give the same bytes; another seed other ones, and the same outcome" {
+	local seed
+	for seed in 1 1 2; do
+		replay "$srcdir/tests/captures/bro.org.pcap" --seed $seed --set 'capture=[ "client1.internet" ]'
+		[ "$status" -eq 0 ]
+		printf '%s\n' "${lines[@]}" >text
+		cat out/trace.jsonl out/replay.csv out/client1.internet.pcapng text | b2sum >>sums
+		metric out fingerprint >>fingerprints
+		jq -S 'del(.live_client, .start_us, .end_us, .handed_over_us, .handoff_us)' text >outcome.$seed
+	done
+	[ "$(uniq sums | wc -l)" -eq 2 ]
+	[ "$(uniq fingerprints | wc -l)" -eq 2 ]
+	[ "$(jq -r 'select(.connection) | .outcome' outcome.1 | sort | uniq -c)" = "$(jq -r 'select(.connection) | .outcome' outcome.2 | sort | uniq -c)" ]
+}
+
+@test "protocol none hands over at once what no classifier can read" {
+	local name
+	for name in methods http_09 payload-syn rst-inject-rae fin_retransmission; do
+		replay "$srcdir/tests/captures/$name.pcap" --set services.web.protocol=none --set 'services.web.rules=[ { to: backend1 } ]'
+		[ "$status" -eq 0 ] || { echo "$name: $output"; return 1; }
+		[ "$(totals whole)" = "$(totals handed_over)" ]
+	done
+}
+
+@test "gzip and standard input, at any speed, many times" {
+	local capture=$srcdir/tests/captures/get.pcap
+	gzip -c "$capture" >get.pcap.gz
+	replay get.pcap.gz --speed 0.5
+	[ "$status" -eq 0 ]
+	[ "$(totals whole)" = 1 ]
+	"$BATON" replay "$srcdir/scenarios/replay.yaml" --out out --quiet --capture - <get.pcap.gz
+	replay "$srcdir/tests/captures/bro.org.pcap" --speed max --loop 20
+	[ "$status" -eq 0 ]
+	[ "$(totals whole)" = 260 ]
+	[ "$(printf '%s\n' "${lines[@]}" | jq -r 'select(.connection) | .loop' | sort -n | uniq -c | awk '{print $1}' | sort -u)" = 13 ]
+	expect 2 "standard input can be read only once" replay "$srcdir/scenarios/replay.yaml" --loop 2 --capture -
+}
+
+@test "speed divides time" {
+	local slow fast
+	replay "$srcdir/tests/captures/http-post-large.pcap"
+	slow=$(metric out run.duration_us)
+	replay "$srcdir/tests/captures/http-post-large.pcap" --speed 10
+	fast=$(metric out run.duration_us)
+	[ "$slow" -gt 46000000 ] && [ "$fast" -gt 4600000 ] && [ "$fast" -lt 5200000 ]
+	replay "$srcdir/tests/captures/http-post-large.pcap" --speed max
+	[ "$(metric out run.duration_us)" -lt 1000000 ]
+}
+
+@test "a filter chooses connections by what opens them" {
+	replay "$srcdir/tests/captures/bro.org.pcap" --connections 'tcp src port 55081'
+	[ "$status" -eq 0 ]
+	[ "$(totals connections)" = 1 ]
+	[ "$(jq -r .client <<<"${lines[0]}")" = 10.0.2.15:55081 ]
+	replay "$srcdir/tests/captures/bro.org.pcap" --connections 'port 1'
+	[ "$status" -eq 1 ]
+	[ "$(totals connections)" = 0 ]
+	expect 2 "--connections 'no such'" replay "$srcdir/scenarios/replay.yaml" --capture "$srcdir/tests/captures/get.pcap" \
+		--connections 'no such'
+}
+
+@test "wrong checksums are made right, or left as they are" {
+	replay "$srcdir/tests/captures/tls12-decryption.pcap"
+	[ "$status" -eq 0 ]
+	[ "$(totals packets.checksum_unset)" = 11 ]
+	replay "$srcdir/tests/captures/tls12-decryption.pcap" --keep-bad-checksums
+	[ "$status" -eq 1 ]
+	[[ $output == *"does not acknowledge what it is sent"* ]]
+}
+
+@test "a capture that is cut is replayed as far as it goes" {
+	head -c 30000 "$srcdir/tests/captures/bro.org.pcap" >cut.pcap
+	replay cut.pcap
+	[ "$status" -eq 0 ]
+	[[ $output == *"cut.pcap: after "*"truncated"* ]]
+	[ "$(totals whole)" -ge 1 ]
+	[[ $output == *"the capture does not show its end"* ]]
+	head -c 24 "$srcdir/tests/captures/bro.org.pcap" >empty.pcap
+	replay empty.pcap
+	[ "$status" -eq 1 ]
+}
+
+@test "what is no capture, or a wrong command line, is status 2" {
+	local f=$srcdir/scenarios/replay.yaml c=$srcdir/tests/captures/get.pcap
+	expect 2 "not a capture" replay "$f" --capture "$f"
+	expect 2 "No such file" replay "$f" --capture nowhere.pcap
+	head -c 10 "$c" >short.pcap
+	expect 2 "not a capture" replay "$f" --capture short.pcap
+	: >nothing.pcap
+	expect 2 "not a capture" replay "$f" --capture nothing.pcap
+	expect 2 "a capture is needed" replay "$f"
+	expect 2 "a scenario file is needed" replay --capture "$c"
+	expect 2 "--speed '0'" replay "$f" --capture "$c" --speed 0
+	expect 2 "--speed 'fast'" replay "$f" --capture "$c" --speed fast
+	expect 2 "--speed '1.2.3'" replay "$f" --capture "$c" --speed 1.2.3
+	expect 2 "segments or stream" replay "$f" --capture "$c" --as packets
+	expect 2 "--loop counts from 1" replay "$f" --capture "$c" --loop 0
+	expect 2 "did you mean '--capture'?" replay "$f" --captrue "$c"
+	expect 2 "has no service" replay "$srcdir/scenarios/tutorial/1-two-hosts.yaml" --out out --capture "$c"
+	expect 0 "usage: baton replay" replay --help
+}
