@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* baton diff: the first packet in which two captures differ. */
 #include "cli/cli.h"
+#include "cli/diff.h"
 #include "pcap/canon_parse.h"
 #include "pcap/canon_source.h"
 
@@ -11,7 +12,7 @@
 
 /* One of the two that are compared. */
 struct side {
-	const char *path;
+	const char *path, *name; /* name: as it is told to people */
 	struct canon_source *source;
 	struct canon_line line;
 	int got; /* what canon_source_next said */
@@ -39,7 +40,7 @@ static void print_help(void)
 
 static void place_print(const struct side *s, const char *letter)
 {
-	printf("  %s: %s, ", letter, s->path);
+	printf("  %s: %s, ", letter, s->name);
 	if (s->got == 1)
 		printf("%s %llu\n", canon_source_is_text(s->source) ? "line" : "packet",
 		       (unsigned long long)s->line.number);
@@ -145,6 +146,23 @@ static int side_open(struct side *s)
 	return s->source ? STATUS_GOOD : STATUS_USAGE;
 }
 
+int diff_run(const char *path_a, const char *path_b, const char *name_b)
+{
+	struct side a = {.path = path_a, .name = path_a}, b = {.path = path_b, .name = name_b};
+	int status = side_open(&a);
+
+	if (status == STATUS_GOOD)
+		status = side_open(&b);
+	if (status == STATUS_GOOD) {
+		status = sides_compare(&a, &b);
+		cli_forgotten(a.path, canon_source_forgotten(a.source));
+		cli_forgotten(b.path, canon_source_forgotten(b.source));
+	}
+	canon_source_close(a.source);
+	canon_source_close(b.source);
+	return status;
+}
+
 int cmd_diff(int argc, char **argv)
 {
 	static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
@@ -160,20 +178,7 @@ int cmd_diff(int argc, char **argv)
 	}
 	if (optind + 2 != argc)
 		return cli_usage("diff", "two captures, directories or canonical texts are needed");
-	struct side a = {.path = argv[optind]}, b = {.path = argv[optind + 1]};
-
-	if (!strcmp(a.path, "-") && !strcmp(b.path, "-"))
+	if (!strcmp(argv[optind], "-") && !strcmp(argv[optind + 1], "-"))
 		return cli_usage("diff", "only one can be standard input");
-	int status = side_open(&a);
-
-	if (status == STATUS_GOOD)
-		status = side_open(&b);
-	if (status == STATUS_GOOD) {
-		status = sides_compare(&a, &b);
-		cli_forgotten(a.path, canon_source_forgotten(a.source));
-		cli_forgotten(b.path, canon_source_forgotten(b.source));
-	}
-	canon_source_close(a.source);
-	canon_source_close(b.source);
-	return status;
+	return diff_run(argv[optind], argv[optind + 1], argv[optind + 1]);
 }

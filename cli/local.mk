@@ -14,6 +14,8 @@ baton_SOURCES = \
 	cli/bench_sim.c \
 	cli/bench_world.c \
 	cli/bench_world.h \
+	cli/canon_print.c \
+	cli/canon_print.h \
 	cli/cli.h \
 	cli/cmd_bench.c \
 	cli/cmd_blob.c \
@@ -29,6 +31,7 @@ baton_SOURCES = \
 	cli/cmd_sweep.c \
 	cli/ctl_table.c \
 	cli/ctl_table.h \
+	cli/diff.h \
 	cli/main.c \
 	cli/progress.c \
 	cli/progress.h \
@@ -36,6 +39,9 @@ baton_SOURCES = \
 	cli/replay_print.h \
 	cli/summary.c \
 	cli/summary.h \
+	cli/suite.c \
+	cli/suite.h \
+	cli/suite_produce.c \
 	cli/sweep_share.c \
 	cli/sweep_share.h
 

@@ -108,6 +108,7 @@ SHELL_TESTS = \
 	tests/shell/scenarios.bats \
 	tests/shell/schema.bats \
 	tests/shell/shark.bats \
+	tests/shell/suites.bats \
 	tests/shell/sweep.bats \
 	tests/shell/teaching.bats \
 	tests/shell/transparency.bats \

@@ -9,7 +9,9 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_courier \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_hello \
+	tests/fuzz/fuzz_import \
 	tests/fuzz/fuzz_message \
+	tests/fuzz/fuzz_replay \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_scenario
 
@@ -34,8 +36,12 @@ tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_frame_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_hello_SOURCES = tests/fuzz/fuzz_hello.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_hello_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_import_SOURCES = tests/fuzz/fuzz_import.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_import_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_message_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_replay_SOURCES = tests/fuzz/fuzz_replay.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_replay_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_MAIN)
