@@ -5,33 +5,41 @@
 #include <stdlib.h>
 
 #define FATAL_STATUS 3 /* the command's exit status for "it broke while running" */
+#define TEXT_MAX     1024U
 
-static FILE *log_stream; /* NULL: stderr, which is not a constant expression */
-static enum log_level log_level_max = LOG_LEVEL_WARNING;
+static log_taker log_take;
+static void *log_context;
 
-__attribute__((format(printf, 2, 0))) static void log_write(const char *prefix, const char *format, va_list arguments)
+void log_redirect(log_taker take, void *context)
 {
-	FILE *stream = log_stream ? log_stream : stderr;
+	log_take = take;
+	log_context = context;
+}
 
-	fputs(prefix, stream);
-	vfprintf(stream, format, arguments);
-	fputc('\n', stream);
-	fflush(stream);
+__attribute__((format(printf, 3, 0))) static void log_write(enum log_level level, const char *prefix,
+							    const char *format, va_list arguments)
+{
+	if (log_take) {
+		char text[TEXT_MAX];
+
+		vsnprintf(text, sizeof(text), format, arguments);
+		log_take(log_context, level, text);
+		return;
+	}
+	if (level > LOG_LEVEL_WARNING)
+		return;
+	fputs(prefix, stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	fflush(stderr);
 }
 
 void log_line(enum log_level level, const char *format, ...)
 {
-	static const char *const prefixes[] = {
-		[LOG_LEVEL_ERROR] = "error: ",
-		[LOG_LEVEL_WARNING] = "warning: ",
-		[LOG_LEVEL_INFO] = "",
-	};
 	va_list arguments;
 
-	if (level > log_level_max)
-		return;
 	va_start(arguments, format);
-	log_write(prefixes[level], format, arguments);
+	log_write(level, level == LOG_LEVEL_ERROR ? "error: " : "warning: ", format, arguments);
 	va_end(arguments);
 }
 
@@ -40,7 +48,7 @@ void log_fatal(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	log_write("fatal: ", format, arguments);
+	log_write(LOG_LEVEL_ERROR, "fatal: ", format, arguments);
 	va_end(arguments);
 	exit(FATAL_STATUS);
 }

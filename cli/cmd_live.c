@@ -18,7 +18,7 @@
 #define DRAIN_DEFAULT (5 * NSTIME_S)
 
 struct live_words {
-	const char *file, *out, *control;
+	const char *file, *out, *control, *log, *log_level;
 	const char *sets[SETS_MAX];
 	size_t sets_count;
 	const char *nodes[NODES_MAX];
@@ -43,6 +43,8 @@ static void print_help(void)
 	     "  --node NAME        run this node only, others being other processes'; may be given often, NAME may\n"
 	     "                     hold *. The networks between processes have a tap or veth, and the file a key\n"
 	     "  --control PATH     listen on this socket for `baton ctl`, instead of what the file says\n"
+	     "  --log FORMAT       the log, on standard error: lines (default) or json\n"
+	     "  --log-level LEVEL  how much of it: error, warning, info (default) or connections\n"
 	     "  --set PATH=VALUE   change a value of the file first; may be given often, see baton run --help\n"
 	     "  --seed N           draw from N; without it from the machine's randomness\n"
 	     "  --out DIR          where the files go; out/STEM without it, STEM being FILE's name\n"
@@ -77,6 +79,8 @@ static int words_read(struct live_words *w, int argc, char **argv)
 						{"drain", required_argument, NULL, 'D'},
 						{"node", required_argument, NULL, 'n'},
 						{"control", required_argument, NULL, 'C'},
+						{"log", required_argument, NULL, 'l'},
+						{"log-level", required_argument, NULL, 'L'},
 						{"set", required_argument, NULL, 'e'},
 						{"seed", required_argument, NULL, 's'},
 						{"out", required_argument, NULL, 'o'},
@@ -87,8 +91,9 @@ static int words_read(struct live_words *w, int argc, char **argv)
 						{"quiet", no_argument, NULL, 'q'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
-	static const char *const names[] = {"duration", "drain", "node",       "control",    "set",   "seed", "out",
-					    "no-trace", "csv",   "save-blobs", "save-plain", "quiet", "help", NULL};
+	static const char *const names[] = {"duration",   "drain", "node", "control",  "log", "log-level",
+					    "set",        "seed",  "out",  "no-trace", "csv", "save-blobs",
+					    "save-plain", "quiet", "help", NULL};
 	const char *why;
 	int answer, status = STATUS_GOOD;
 
@@ -110,6 +115,12 @@ static int words_read(struct live_words *w, int argc, char **argv)
 			break;
 		case 'C':
 			w->control = optarg;
+			break;
+		case 'l':
+			w->log = optarg;
+			break;
+		case 'L':
+			w->log_level = optarg;
 			break;
 		case 'e':
 			if (w->sets_count == SETS_MAX)
@@ -182,19 +193,6 @@ static int nodes_choose(const struct live_words *w, const struct scenario *s, bo
 	return STATUS_GOOD;
 }
 
-/* What is awaited before clients are let loose: the devices are there, and who listens does. */
-static void print_started(void *context, const struct live *l)
-{
-	const struct live_words *w = context;
-
-	if (w->quiet)
-		return;
-	fprintf(stderr, "baton: %s is live", l->scenario->name);
-	for (size_t i = 0; i < l->ports_count; i++)
-		fprintf(stderr, "%s%s", i ? ", " : " on ", device_name(l->ports[i].device));
-	fputs(w->duration ? "\n" : "; Ctrl-C ends it\n", stderr);
-}
-
 static int live_report(const struct scenario *s, const struct live_words *w, const struct live_results *r, int err,
 		       int err_number, const char *out)
 {
@@ -219,11 +217,37 @@ static int live_report(const struct scenario *s, const struct live_words *w, con
 	return run->expectations_failed ? STATUS_EXPECTATION : STATUS_GOOD;
 }
 
+/* The place of a word in a list, or -1. */
+static int word_find(const char *word, const char *const *list)
+{
+	for (int i = 0; list[i]; i++)
+		if (!strcmp(word, list[i]))
+			return i;
+	return -1;
+}
+
+static int log_words(const struct live_words *w, struct scenario *s)
+{
+	static const char *const formats[] = {"lines", "json", NULL};
+	int format = w->log ? word_find(w->log, formats) : s->live.log_json;
+	int level = w->log_level ? word_find(w->log_level, scenario_log_levels) : (int)s->live.log_level;
+
+	if (format < 0)
+		return cli_usage("live", "--log '%s': it is lines or json", w->log);
+	if (level < 0)
+		return cli_usage("live", "--log-level '%s': it is error, warning, info or connections", w->log_level);
+	s->live.log_json = format == 1;
+	s->live.log_level = w->quiet && !w->log_level ? LOG_LEVEL_WARNING : (enum log_level)level;
+	return STATUS_GOOD;
+}
+
 /* What the command line says of the run as a service goes before what the file says. */
 static int service_words(const struct live_words *w, struct scenario *s)
 {
-	if (!w->control)
-		return STATUS_GOOD;
+	int status = log_words(w, s);
+
+	if (status || !w->control)
+		return status;
 	if (!*w->control || strlen(w->control) > SCENARIO_SOCKET_PATH_MAX)
 		return cli_usage("live", "--control needs a path of 1 to %u characters", SCENARIO_SOCKET_PATH_MAX);
 	free(s->live.control);
@@ -256,8 +280,6 @@ static int live_scenario(struct scenario *s, struct live_words *w, const char *o
 		.duration = w->duration,
 		.drain = w->drain,
 		.here = here,
-		.started = print_started,
-		.context = w,
 	};
 	int err = live_run(s, &options, &results), err_number = errno;
 

@@ -3,6 +3,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/quantity.h"
+#include "live/events.h"
+#include "live/logger.h"
 #include "live/offload.h"
 
 #include <errno.h>
@@ -16,11 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TURN_EVENTS   4096U             /* of the engine, before descriptors are looked at again */
-#define STEP_EVENTS   8U                /* that see the same time */
-#define IDLE_CHECK_NS (10 * NSTIME_MS)  /* while it ends: how often it is looked whether all is closed */
-#define RESET_NS      (50 * NSTIME_MS)  /* for resets to pass the links */
-#define FLUSH_NS      (100 * NSTIME_MS) /* asleep for longer, captures are written out first */
+#define TURN_EVENTS      4096U             /* of the engine, before descriptors are looked at again */
+#define STEP_EVENTS      8U                /* that see the same time */
+#define IDLE_CHECK_NS    (10 * NSTIME_MS)  /* while it ends: how often it is looked whether all is closed */
+#define RESET_NS         (50 * NSTIME_MS)  /* for resets to pass the links */
+#define DEVICES_TEXT_MAX 256U              /* of their names, in the log */
+#define FLUSH_NS         (100 * NSTIME_MS) /* asleep for longer, captures are written out first */
 
 /* ---- time ---- */
 
@@ -135,15 +139,19 @@ static bool backends_elsewhere(const struct live *l)
 	return false;
 }
 
-void live_end(struct live *l)
+void live_end(struct live *l, const char *why)
 {
 	struct world *w = &l->run.world;
 	bool others = backends_elsewhere(l);
+	char drain[QUANTITY_MAX];
 
 	if (l->phase != LIVE_RUNNING) {
 		l->phase_ends = w->engine.now;
+		logger_say(LOG_LEVEL_INFO, "run.ending", TF_TEXT("why", why), "ending at once: %s", why);
 		return;
 	}
+	logger_say(LOG_LEVEL_INFO, "run.ending", TF_TEXT("why", why), "ending: %s; open connections may go on for %s",
+		   why, quantity_time(drain, l->options->drain));
 	l->phase = LIVE_DRAINING;
 	l->phase_ends = nstime_add(w->engine.now, l->options->drain);
 	for (size_t n = 0; n < l->scenario->nodes_count; n++) {
@@ -191,7 +199,7 @@ static void signals_ready(struct loop_watch *watch, uint32_t events)
 
 	(void)events;
 	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		live_end(l);
+		live_end(l, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
 static int signals_open(struct live *l, const sigset_t *set)
@@ -266,7 +274,7 @@ static int live_loop(struct live *l)
 		if (scenario_over(l))
 			return 0;
 		if (l->run.world.engine.now >= end)
-			live_end(l);
+			live_end(l, "its duration is over");
 		else
 			r = live_wait(l, end);
 	}
@@ -331,6 +339,38 @@ static void live_collect(struct live *l, struct live_results *results)
 	metrics_fini(&own);
 }
 
+/* What is awaited before clients are let loose: the devices are there, and who listens does. */
+static void say_started(struct live *l)
+{
+	char devices[DEVICES_TEXT_MAX] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < l->ports_count && len < sizeof(devices); i++)
+		len += (size_t)snprintf(devices + len, sizeof(devices) - len, "%s%s", i ? ", " : "",
+					device_name(l->ports[i].device));
+	logger_event(LOG_LEVEL_INFO, "run.started",
+		     (const struct trace_field[]){TF_TEXT("name", l->scenario->name), TF_TEXT("devices", devices)}, 2,
+		     "%s is live%s%s%s", l->scenario->name, *devices ? " on " : "", devices,
+		     isatty(STDERR_FILENO) ? "; Ctrl-C ends it" : "");
+	l->world.observe = events_observe;
+}
+
+static void say_ended(const struct live_results *results, nstime after)
+{
+	char time[QUANTITY_MAX];
+
+	logger_event(
+		LOG_LEVEL_INFO, "run.ended",
+		(const struct trace_field[]){TF_U64("uptime_us", after / NSTIME_US), TF_U64("reset", results->reset)},
+		2, "ended after %s; %llu connections were reset", quantity_time(time, after),
+		(unsigned long long)results->reset);
+	if (!results->lag.kept)
+		log_warning("it did not keep real time: 99 %% of %llu wake-ups within %llu us, worst %llu us",
+			    (unsigned long long)results->lag.wakeups,
+			    (unsigned long long)(results->lag.p99 / NSTIME_US),
+			    (unsigned long long)(results->lag.max / NSTIME_US));
+}
+
 /* The world is built and runs until it ends. */
 static int live_world(struct live *l, struct live_results *results)
 {
@@ -341,31 +381,34 @@ static int live_world(struct live *l, struct live_results *results)
 	if (!r)
 		r = service_open(l, results->why, sizeof(results->why));
 	if (!r) {
-		if (l->options->started)
-			l->options->started(l->options->context, l);
+		say_started(l);
 		loop_restart(&l->loop);
 		r = live_loop(l);
 	}
+	const nstime after = loop_now(&l->loop);
+
 	live_collect(l, results);
+	if (!r)
+		say_ended(results, after);
 	return r;
 }
 
 /* Seed and key are nobody's to guess; a boot id is greater than that of every start before. */
-static void live_draw(const struct live_options *options, struct run_options *run, struct world_live *live,
-		      uint8_t key[SEAL_KEY_LEN])
+static void live_draw(struct live *l, struct run_options *run)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	randombytes_buf(key, SEAL_KEY_LEN);
-	*live = (struct world_live){
-		.here = options->here,
+	randombytes_buf(l->key, sizeof(l->key));
+	l->world = (struct world_live){
+		.here = l->options->here,
 		.boot = (uint64_t)t.tv_sec * NSTIME_S + (uint64_t)t.tv_nsec,
-		.key = key,
+		.key = l->key,
+		.observe_context = (void *)(uintptr_t)l->scenario,
 		.cut = offload_cut,
 	};
-	*run = options->run;
-	run->live = live;
+	*run = l->options->run;
+	run->live = &l->world;
 	if (!run->seed_given)
 		randombytes_buf(&run->seed, sizeof(run->seed));
 	run->seed_given = true;
@@ -374,8 +417,6 @@ static void live_draw(const struct live_options *options, struct run_options *ru
 static int live_begin(struct live *l, struct live_results *results, const sigset_t *set)
 {
 	struct run_options run;
-	struct world_live live;
-	uint8_t key[SEAL_KEY_LEN];
 	int r;
 
 	if (l->options->here && l->scenario->services_count && !l->scenario->key) {
@@ -383,23 +424,23 @@ static int live_begin(struct live *l, struct live_results *results, const sigset
 			 "its nodes run in several processes, which need a 'key' in common");
 		return E_INVAL;
 	}
-	live_draw(l->options, &run, &live, key);
+	live_draw(l, &run);
 	results->seed = run.seed;
 	r = loop_init(&l->loop);
 	if (r < 0)
 		return r;
 	relays_init(&l->relays, &l->loop, l->scenario);
-	live.relay = l->relays.relay;
+	l->world.relay = l->relays.relay;
 	r = signals_open(l, set);
 	if (!r)
 		r = run_open(&l->run, l->scenario, &run, &results->run);
-	sodium_memzero(key, sizeof(key));
 	if (!r) {
 		r = live_world(l, results);
 		int closed = run_close(&l->run);
 
 		r = r ? r : closed;
 	}
+	sodium_memzero(l->key, sizeof(l->key));
 	relays_fini(&l->relays);
 	signals_close(l);
 	loop_fini(&l->loop);
@@ -418,8 +459,10 @@ int live_run(const struct scenario *s, const struct live_options *options, struc
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, &before);
+	logger_open(&(struct logger_config){.json = s->live.log_json, .level = s->live.log_level});
 	int r = live_begin(&l, results, &set);
 
+	logger_close();
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
 }

@@ -34,8 +34,6 @@ struct live_options {
 	nstime duration;  /* 0: not limited */
 	nstime drain;     /* how long open connections may go on at the end */
 	const bool *here; /* by node: whether it runs in this process; NULL: all do */
-	void (*started)(void *context, const struct live *l); /* all is open, time begins; may be NULL */
-	void *context;
 };
 
 /* How late the first event due was begun, by wake-up. */
@@ -68,6 +66,8 @@ struct live {
 	struct port *ports; /* one a device that is open */
 	size_t ports_count;
 	struct relays relays;
+	struct world_live world;   /* the run's */
+	uint8_t key[SEAL_KEY_LEN]; /* drawn; of the cluster, if the scenario has none */
 	struct loop_watch signals;
 	struct service service;
 	enum live_phase phase;
@@ -84,8 +84,8 @@ void live_results_fini(struct live_results *r);
 /* Moves the world's time to now; what is due fires late. It is now already when a watch's function is called. */
 void live_advance(struct live *l);
 
-/* The run begins to end: for signals, and whoever else may say so. The second call ends it at once. */
-void live_end(struct live *l);
+/* The run begins to end, for a reason that is told. The second call ends it at once. */
+void live_end(struct live *l, const char *why);
 
 struct live_lag live_lag_of(const struct live *l);
 

@@ -13,10 +13,14 @@ liblive_a_SOURCES = \
 	live/device.c \
 	live/device.h \
 	live/device_internal.h \
+	live/events.c \
+	live/events.h \
 	live/host_address.c \
 	live/host_address.h \
 	live/live.c \
 	live/live.h \
+	live/logger.c \
+	live/logger.h \
 	live/loop.c \
 	live/loop.h \
 	live/offload.c \

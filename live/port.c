@@ -2,6 +2,7 @@
 #include "live/port.h"
 
 #include "base/err.h"
+#include "live/logger.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -57,8 +58,11 @@ static void port_ready(struct loop_watch *w, uint32_t events)
 		port_read(p);
 	if (events & EPOLLOUT)
 		port_flush(p);
-	if (device_is_gone(p->device))
-		loop_remove(p->loop, &p->watch);
+	if (!device_is_gone(p->device))
+		return;
+	loop_remove(p->loop, &p->watch);
+	logger_say(LOG_LEVEL_ERROR, "device.gone", TF_TEXT("device", device_name(p->device)),
+		   "device %s is gone: the interface was removed", device_name(p->device));
 }
 
 static void host_sides(const struct world *w, const struct scenario_outside *o, struct device_config *c)

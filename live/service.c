@@ -4,6 +4,7 @@
 #include "live/control.h"
 #include "live/control_answer.h"
 #include "live/live.h"
+#include "live/logger.h"
 
 #include <stdio.h>
 
@@ -40,6 +41,7 @@ void service_close(struct live *l)
 
 void service_count(const struct live *l, struct metrics *m)
 {
+	metrics_set(m, "live.log_dropped", logger_dropped());
 	if (!l->service.control)
 		return;
 	const struct control_counters *c = control_counters(l->service.control);

@@ -18,7 +18,7 @@ struct service {
 int service_open(struct live *l, char *why, size_t why_size);
 void service_close(struct live *l);
 
-/* Sets live.control.*. */
+/* Sets live.log_dropped and live.control.*. */
 void service_count(const struct live *l, struct metrics *m);
 
 #endif

@@ -22,6 +22,8 @@ struct capture_point {
 struct capture_file {
 	struct capture_file *next;
 	struct pcapng *writer;
+	char *path;
+	bool failed;                       /* to be written: nothing more is */
 	const struct capture_point *point; /* of the frame that waits; NULL: none */
 	const struct buf *frame;           /* to be told from others only: it may be gone */
 	nstime at;
@@ -49,10 +51,15 @@ static void *memory_new(size_t size)
 	return p;
 }
 
-static void failure_note(struct captures *c, int err)
+/* A file that cannot be written stays as it is, and is told of once. */
+static void failure_note(struct captures *c, struct capture_file *f, int err)
 {
-	if (err < 0 && !c->failed)
+	if (err >= 0 || f->failed)
+		return;
+	f->failed = true;
+	if (!c->failed)
 		c->failed = errno ? errno : EIO;
+	log_warning("the capture '%s' cannot be written: %s; the run goes on without it", f->path, strerror(errno));
 }
 
 static void file_settle(struct captures *c, struct capture_file *f)
@@ -62,8 +69,9 @@ static void file_settle(struct captures *c, struct capture_file *f)
 	if (!p)
 		return;
 	f->point = NULL;
-	failure_note(c, pcapng_packet(f->writer, p->interface, f->at, f->bytes, f->len, f->direction,
-				      f->comment.len ? f->comment.text : NULL));
+	failure_note(c, f,
+		     pcapng_packet(f->writer, p->interface, f->at, f->bytes, f->len, f->direction,
+				   f->comment.len ? f->comment.text : NULL));
 }
 
 struct captures *captures_new(const struct scenario *s, const struct addr *tunnels, size_t tunnel_count)
@@ -91,8 +99,9 @@ int captures_free(struct captures *c)
 		struct capture_file *f = c->files;
 
 		file_settle(c, f);
-		failure_note(c, pcapng_close(f->writer));
+		failure_note(c, f, pcapng_close(f->writer));
 		c->files = f->next;
+		free(f->path);
 		free(f);
 	}
 	while (c->points) {
@@ -120,6 +129,9 @@ struct capture_file *captures_file_add(struct captures *c, const char *path, con
 		free(f);
 		return NULL;
 	}
+	f->path = strdup(path);
+	if (!f->path)
+		log_fatal("out of memory for captures");
 	f->next = c->files;
 	c->files = f;
 	return f;
@@ -166,7 +178,8 @@ void captures_flush(struct captures *c)
 {
 	for (struct capture_file *f = c->files; f; f = f->next) {
 		file_settle(c, f);
-		failure_note(c, pcapng_flush(f->writer));
+		if (!f->failed)
+			failure_note(c, f, pcapng_flush(f->writer));
 	}
 }
 
@@ -175,7 +188,7 @@ void capture_begin(struct capture_point *p, const struct buf *frame, enum pcapng
 	struct capture_file *f = p->file;
 
 	file_settle(p->captures, f);
-	if (!impair_predicate_frame(&p->filter, frame->data, frame->len))
+	if (f->failed || !impair_predicate_frame(&p->filter, frame->data, frame->len))
 		return;
 	f->point = p;
 	f->frame = frame;

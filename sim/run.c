@@ -59,6 +59,11 @@ void run_check(struct run *r, struct run_checks *c)
 	if (w->engine.now >= c->flush_at) {
 		world_captures_flush(w);
 		c->flush_at = w->engine.now + FLUSH_NS;
+		if (r->options->live && !c->trace_told && tracefile_error(r->trace)) {
+			c->trace_told = true;
+			log_warning("the trace cannot be written: %s; the run goes on without it",
+				    strerror(tracefile_error(r->trace)));
+		}
 	}
 }
 
@@ -223,11 +228,12 @@ int run_close(struct run *r)
 	char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1];
 	int e = tracefile_close(r->trace, fingerprint);
 
-	if (r->world.write_failed) {
+	if (r->world.write_failed &&
+	    !r->options->live) { /* in real time, where it was told of, what else there is counts */
 		errno = r->world.write_errno;
 		return E_IO;
 	}
-	if (e < 0)
+	if (e < 0 && !r->options->live)
 		return e;
 	metrics_set_text(&results->metrics, "fingerprint", fingerprint);
 	if (!r->options->replay)

@@ -81,6 +81,8 @@ int run_open(struct run *r, const struct scenario *s, const struct run_options *
  * and `flush_at` begin as 0. */
 struct run_checks {
 	nstime sweep_at, flush_at;
+	bool trace_told; /* that the trace cannot be written; only in real time does a run go on without its end saying
+			    so */
 };
 void run_check(struct run *r, struct run_checks *c);
 

@@ -9,6 +9,7 @@
 #define BATON_SIM_SCENARIO_H
 
 #include "base/addr.h"
+#include "base/log.h"
 #include "base/nstime.h"
 #include "node/app.h"
 #include "node/app_relay.h"
@@ -283,7 +284,12 @@ struct scenario_live {
 	char *control;         /* path of the control socket; NULL: there is none */
 	unsigned control_mode; /* its permissions */
 	char *control_group;   /* whose it is; NULL: the process's */
+	bool log_json;         /* the log as JSON, else as lines for people */
+	enum log_level log_level;
 };
+
+/* The words for scenario_live.log_level, in its order; NULL at the end. */
+extern const char *const scenario_log_levels[];
 
 struct scenario {
 	char *file, *name;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* control:, what a live run is as a service. */
+/* control: and log:, what a live run is as a service. */
 #include "sim/scenario_parse.h"
 
 #include <stdlib.h>
@@ -77,13 +77,47 @@ static void parse_control(struct parse *p, struct doc *d)
 		control_group(p, group);
 }
 
+const char *const scenario_log_levels[] = {"error", "warning", "info", "connections", NULL};
+
+static void log_format(struct parse *p, const struct doc *d)
+{
+	static const char *const formats[] = {"lines", "json", NULL};
+	size_t word;
+
+	if (parse_word(p, d, formats, NULL, &word))
+		p->s->live.log_json = word == 1;
+}
+
+static void parse_log(struct parse *p, struct doc *d)
+{
+	static const char *const known[] = {"format", "level", NULL};
+	const struct doc *format, *level;
+	size_t word;
+
+	if (d->kind == DOC_SCALAR) {
+		log_format(p, d);
+		return;
+	}
+	if (!parse_map(p, d, "log", known, NULL))
+		return;
+	format = doc_get(d, "format");
+	level = doc_get(d, "level");
+	if (format)
+		log_format(p, format);
+	if (level && parse_word(p, level, scenario_log_levels, NULL, &word))
+		p->s->live.log_level = (enum log_level)word;
+}
+
 void parse_live(struct parse *p)
 {
-	struct doc *control = doc_get(p->root, "control");
+	struct doc *control = doc_get(p->root, "control"), *log = doc_get(p->root, "log");
 
 	p->s->live.control_mode = CONTROL_MODE_DEFAULT;
+	p->s->live.log_level = LOG_LEVEL_INFO;
 	if (control)
 		parse_control(p, control);
+	if (log)
+		parse_log(p, log);
 }
 
 void scenario_live_fini(struct scenario_live *live)

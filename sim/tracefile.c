@@ -279,6 +279,11 @@ enum tracefile_likeness tracefile_compared(struct tracefile *t)
 	return t->likeness;
 }
 
+int tracefile_error(const struct tracefile *t)
+{
+	return t->error;
+}
+
 int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1])
 {
 	unsigned char hash[TRACEFILE_FINGERPRINT_LEN / 2];

@@ -30,6 +30,9 @@ enum tracefile_likeness {
 };
 enum tracefile_likeness tracefile_compared(struct tracefile *t);
 
+/* errno of the first write that failed, 0: none did. Nothing is written after it. */
+int tracefile_error(const struct tracefile *t);
+
 /* Writes what is buffered, closes the file, gives the fingerprint (with its NUL) and frees. 0, or E_IO if anything
  * could not be written (errno tells); the fingerprint is that of what should have been. NULL t is not allowed. */
 int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1]);

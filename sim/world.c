@@ -29,6 +29,8 @@ static void world_emit(struct trace_sink *sink, nstime now, enum trace_event eve
 	}
 	if (w->captures)
 		captures_event(w->captures, wn->device - 1U, event, fields, count);
+	if (w->options.live && w->options.live->observe)
+		w->options.live->observe(w->options.live->observe_context, wn->device - 1U, event, fields, count);
 	if (w->flows)
 		world_watch(wn, now, event, fields, count);
 	if (w->options.replay)

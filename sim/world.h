@@ -62,6 +62,10 @@ struct world_live {
 			  the process */
 	const uint8_t *key;  /* SEAL_KEY_LEN bytes: the cluster key if the scenario has none */
 	struct relay *relay; /* who serves relays; NULL: nobody, and an application of our own answers instead */
+	/* Told what each node's parts emit, as the trace is; NULL: nobody. */
+	void (*observe)(void *context, size_t node, enum trace_event event, const struct trace_field *fields,
+			size_t count);
+	void *observe_context;
 	void (*cut)(struct buf *frame, void (*emit)(void *context, struct buf *segment),
 		    void *context); /* as struct
 				       segment_config's */

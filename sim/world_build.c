@@ -56,13 +56,16 @@ static const struct scenario_node *forwarder_find(const struct scenario *s, uint
 
 _Static_assert(SCENARIO_KEY_LEN == SEAL_KEY_LEN, "a scenario's key is a cluster key");
 
-/* The cluster key of the present epoch: the file's, or (NULL) drawn from the seed. */
+/* The cluster key of the present epoch: the file's, or (NULL) drawn from the seed; in real time from the process's own
+ * secret, as the seed is none. */
 static void cluster_key(struct world *w, const uint8_t *key)
 {
 	static const uint8_t name[] = "baton cluster key";
 	uint8_t seed[9];
-	if (!key && w->options.live)
-		key = w->options.live->key;
+	const uint8_t *secret = w->options.live ? w->options.live->key : NULL;
+
+	if (!key && !w->cluster.key_epoch)
+		key = secret;
 	if (key) {
 		memcpy(w->cluster.key, key, SEAL_KEY_LEN);
 		return;
@@ -70,7 +73,8 @@ static void cluster_key(struct world *w, const uint8_t *key)
 	for (unsigned i = 0; i < 8; i++)
 		seed[i] = (uint8_t)(w->options.seed >> (8 * i));
 	seed[8] = w->cluster.key_epoch;
-	crypto_generichash(w->cluster.key, SEAL_KEY_LEN, seed, sizeof(seed), name, sizeof(name) - 1);
+	crypto_generichash(w->cluster.key, SEAL_KEY_LEN, seed, sizeof(seed), secret ? secret : name,
+			   secret ? SEAL_KEY_LEN : sizeof(name) - 1);
 }
 
 void world_cluster_rekey(struct world *w, const uint8_t *key)

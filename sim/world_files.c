@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define PATH_BYTES_MAX  4096U
@@ -17,9 +18,12 @@
 /* Keeps the first failure to write: the run goes on, its end says so. */
 static void write_failed(struct world *w)
 {
-	if (!w->write_failed)
-		w->write_errno = errno;
+	if (w->write_failed)
+		return;
+	w->write_errno = errno;
 	w->write_failed = true;
+	if (w->options.live)
+		log_warning("not all files can be written: %s; the run goes on", strerror(errno));
 }
 
 /* "forwarder on cluster; tunnel addresses: 10.0.0.2": a dissector knows by these what is encapsulated. */

@@ -45,6 +45,7 @@ UNIT_TESTS = \
 	tests/unit/test_impair_stats \
 	tests/unit/test_import \
 	tests/unit/test_invariants \
+	tests/unit/test_logger \
 	tests/unit/test_markup \
 	tests/unit/test_metrics \
 	tests/unit/test_migrate \

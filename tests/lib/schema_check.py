@@ -17,6 +17,7 @@ MAPPINGS = {
     "a scenario": [""],
     "health": ["health"],
     "control": ["control"],
+    "log": ["log"],
     "d->key": ["size_distribution", "duration_distribution"],
     "a fault": ["fault"],
     "a match": ["match_conditions"],
