@@ -4,14 +4,16 @@
 LIVE_TESTS = \
 	tests/live/lib.bats \
 	tests/live/curl.bats \
-	tests/live/relay.bats
+	tests/live/relay.bats \
+	tests/live/load.bats \
+	tests/live/tcp.bats
 
 LIVE_HELPERS = tests/live/body
 EXTRA_PROGRAMS = $(LIVE_HELPERS)
 CLEANFILES += $(LIVE_HELPERS)
 tests_live_body_LDADD =
 
-EXTRA_DIST += $(LIVE_TESTS) tests/live/lib.bash tests/live/web.yaml
+EXTRA_DIST += $(LIVE_TESTS) tests/live/lib.bash tests/live/stream.yaml tests/live/web.yaml
 
 .PHONY: check-live
 check-live: baton$(EXEEXT) $(LIVE_HELPERS)
