@@ -6,6 +6,7 @@ LIVE_TESTS = \
 	tests/live/curl.bats \
 	tests/live/relay.bats \
 	tests/live/load.bats \
+	tests/live/packets.bats \
 	tests/live/tcp.bats
 
 LIVE_HELPERS = tests/live/body
@@ -13,7 +14,7 @@ EXTRA_PROGRAMS = $(LIVE_HELPERS)
 CLEANFILES += $(LIVE_HELPERS)
 tests_live_body_LDADD =
 
-EXTRA_DIST += $(LIVE_TESTS) tests/live/lib.bash tests/live/stream.yaml tests/live/web.yaml
+EXTRA_DIST += $(LIVE_TESTS) tests/live/lib.bash tests/live/packets.py tests/live/stream.yaml tests/live/web.yaml
 
 .PHONY: check-live
 check-live: baton$(EXEEXT) $(LIVE_HELPERS)
