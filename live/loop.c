@@ -59,15 +59,29 @@ void loop_change(struct loop *l, struct loop_watch *w, uint32_t events)
 	epoll_ctl(l->epoll, EPOLL_CTL_MOD, w->fd, &e);
 }
 
+/* What it was ready for is not told any more. */
+static void watch_forget(struct loop *l, struct loop_watch *w)
+{
+	w->fd = -1;
+	for (int i = l->batch_at; i < l->batch_count; i++)
+		if (l->batch[i].data.ptr == w)
+			l->batch[i].data.ptr = NULL;
+}
+
 void loop_remove(struct loop *l, struct loop_watch *w)
 {
 	if (w->fd < 0)
 		return;
 	epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
-	w->fd = -1;
-	for (int i = l->batch_at; i < l->batch_count; i++)
-		if (l->batch[i].data.ptr == w)
-			l->batch[i].data.ptr = NULL;
+	watch_forget(l, w);
+}
+
+void loop_close(struct loop *l, struct loop_watch *w)
+{
+	if (w->fd < 0)
+		return;
+	close(w->fd);
+	watch_forget(l, w);
 }
 
 int loop_wait(struct loop *l, nstime until)

@@ -49,6 +49,10 @@ void loop_change(struct loop *l, struct loop_watch *w, uint32_t events);
 /* Before its descriptor is closed. No effect when it is not watched (fd < 0). Sets w->fd to -1. */
 void loop_remove(struct loop *l, struct loop_watch *w);
 
+/* Closes the watch's descriptor, which is the only one of its file: the kernel stops watching by itself. No effect when
+ * fd < 0. Sets w->fd to -1. */
+void loop_close(struct loop *l, struct loop_watch *w);
+
 /* Waits until `until` (past: not at all; NSTIME_NEVER: for good) or until descriptors are ready. 0, or E_IO with errno
  * set. */
 int loop_wait(struct loop *l, nstime until);

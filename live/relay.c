@@ -30,6 +30,7 @@ struct relay_server {
 	bool failed;               /* the socket has an error to tell */
 	bool has_output, has_room; /* as far as is known, the upstream has or takes bytes */
 	bool input_over;           /* the server's end was read */
+	bool written, nodelay;     /* something was; Nagle's algorithm is off */
 };
 
 /* ---- life ---- */
@@ -72,15 +73,12 @@ static void server_activate(struct relay_server *v)
 static void server_free(struct relay_server *v)
 {
 	static const struct linger reset = {.l_onoff = 1};
-	int fd = v->watch.fd;
 
 	if (v->is_active)
 		TAILQ_REMOVE(&v->relays->active, v, active);
-	if (fd >= 0 && !relay_is_clean(v->up))
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	loop_remove(v->relays->loop, &v->watch);
-	if (fd >= 0)
-		close(fd);
+	if (v->watch.fd >= 0 && !relay_is_clean(v->up))
+		setsockopt(v->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	loop_close(v->relays->loop, &v->watch);
 	free(v);
 }
 
@@ -168,7 +166,6 @@ static void server_open(struct relays *r, struct relay_upstream *u, nstime now)
 	struct relay_server *v = calloc(1, sizeof(*v));
 	struct sockaddr_storage address;
 	socklen_t len = address_of(t, &address);
-	const int on = 1;
 
 	if (!v)
 		log_fatal("out of memory for a server's socket");
@@ -187,8 +184,6 @@ static void server_open(struct relays *r, struct relay_upstream *u, nstime now)
 		server_fail(v, end_of(errno), now);
 		return;
 	}
-	if (t->address.family)
-		setsockopt(v->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	server_activate(v);
 }
 
@@ -219,6 +214,18 @@ static bool server_sound(struct relay_server *v, nstime now)
 
 /* ---- carrying ---- */
 
+/* What is written first leaves at once. What follows would wait for its acknowledgement, if Nagle's algorithm were not
+ * switched off then. */
+static void server_hurry(struct relay_server *v)
+{
+	const int on = 1;
+
+	if (v->written && !v->nodelay && relay_target(v->up)->address.family)
+		setsockopt(v->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	v->nodelay = v->written;
+	v->written = true;
+}
+
 /* From the client to the server; false when the server's connection failed. */
 static bool server_write(struct relay_server *v, nstime now)
 {
@@ -231,6 +238,7 @@ static bool server_write(struct relay_server *v, nstime now)
 		len = 0;
 		for (size_t i = 0; i < m.msg_iovlen; i++)
 			len += pieces[i].iov_len;
+		server_hurry(v);
 		n = sendmsg(v->watch.fd, &m, MSG_NOSIGNAL);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			v->writable = errno == EINTR;
@@ -250,7 +258,8 @@ static bool server_write(struct relay_server *v, nstime now)
 	if (relay_output_over(v->up)) {
 		if (!v->connected)
 			return true;
-		shutdown(v->watch.fd, SHUT_WR);
+		if (!v->input_over) /* else it is closed at once */
+			shutdown(v->watch.fd, SHUT_WR);
 		relay_output_end(v->up, now);
 		node_touch(v->relays, v->up);
 	}
