@@ -184,7 +184,8 @@ int run_open(struct run *r, const struct scenario *s, const struct run_options *
 		e = rerun_write(options->out, s, options->seed_given ? &options->seed : NULL, options->live);
 	if (!e && traced)
 		e = path_join(path, options->out, "trace.jsonl");
-	if (!e)
+	/* in real time a fingerprint says nothing that a trace does not */
+	if (!e && (traced || options->like || !options->live))
 		e = options->like ? tracefile_open_like(&r->trace, options->like)
 				  : tracefile_open(&r->trace, traced ? path : NULL);
 	if (e < 0)

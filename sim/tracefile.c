@@ -218,6 +218,12 @@ static void sink_emit(struct trace_sink *sink, nstime now, enum trace_event even
 	put_literal(t, "}\n");
 }
 
+static void sink_ignore(struct trace_sink *sink, nstime now, enum trace_event event, const struct trace_field *fields,
+			size_t count)
+{
+	(void)sink, (void)now, (void)event, (void)fields, (void)count;
+}
+
 /* One without a file. 0, or E_STATE without the library. */
 static int tracefile_make(struct tracefile **out)
 {
@@ -289,6 +295,9 @@ int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_
 	unsigned char hash[TRACEFILE_FINGERPRINT_LEN / 2];
 	int error;
 
+	*fingerprint = '\0';
+	if (!t)
+		return 0;
 	buffer_flush(t);
 	crypto_generichash_final(&t->hash, hash, sizeof hash);
 	sodium_bin2hex(fingerprint, TRACEFILE_FINGERPRINT_LEN + 1, hash, sizeof hash);
@@ -306,5 +315,5 @@ int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_
 
 void tracefile_sink(struct tracefile *t, struct trace_sink *sink, const char *node)
 {
-	*sink = (struct trace_sink){.emit = sink_emit, .node = node, .context = t};
+	*sink = (struct trace_sink){.emit = t ? sink_emit : sink_ignore, .node = node, .context = t};
 }

@@ -34,10 +34,12 @@ enum tracefile_likeness tracefile_compared(struct tracefile *t);
 int tracefile_error(const struct tracefile *t);
 
 /* Writes what is buffered, closes the file, gives the fingerprint (with its NUL) and frees. 0, or E_IO if anything
- * could not be written (errno tells); the fingerprint is that of what should have been. NULL t is not allowed. */
+ * could not be written (errno tells); the fingerprint is that of what should have been. NULL: there is none, and an
+ * empty one. */
 int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1]);
 
-/* Makes *sink write to t in the name of `node` (borrowed; NULL for the run itself). Any number of sinks share a file.
+/* Makes *sink write to t (NULL: nowhere) in the name of `node` (borrowed; NULL for the run itself). Any number of sinks
+ * share a file.
  */
 void tracefile_sink(struct tracefile *t, struct trace_sink *sink, const char *node);
 
