@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes captures as they should not be into a directory; or, with `stream BYTES`, a good one of about so many bytes to
-standard output: large packets of TCP and of another protocol, by turns. usage: bad_captures.py DIR | stream BYTES"""
+"""Writes captures as they should not be into a directory; or a good one of about so many bytes to standard output: with
+`stream` one connection's large packets and those of another protocol, by turns; with `connections` one connection after
+the other, each a request and a reply of 146,000 bytes. usage: bad_captures.py DIR | stream BYTES | connections BYTES"""
 import os
 import struct
 import sys
 
 
-def tcp(seq, payload, flags=0x18, ports=(40000, 80)):
-    head = struct.pack(">HHIIHHHH", *ports, seq & 0xFFFFFFFF, 1, 0x5000 | flags, 8192, 0, 0)
+def tcp(seq, payload, flags=0x18, port=40000, ack=1, up=True):
+    ports, hosts = (port, 80), (0x0A000001, 0x0A000002)
+    head = struct.pack(">HHIIHHHH", *(ports if up else ports[::-1]), seq & 0xFFFFFFFF, ack, 0x5000 | flags, 65535, 0, 0)
     total = 20 + len(head) + len(payload)
     # 0: longer than the field can say
-    ip = struct.pack(">BBHHHBBHII", 0x45, 0, total if total < 65536 else 0, 0, 0, 64, 6, 0, 0x0A000001, 0x0A000002)
+    ip = struct.pack(">BBHHHBBHII", 0x45, 0, total if total < 65536 else 0, 0, 0, 64, 6, 0, *(hosts if up else hosts[::-1]))
     return bytes(12) + b"\x08\x00" + ip + head + payload
 
 
@@ -62,6 +64,10 @@ def directory(path):
         record(answer[:16] + b"\x00\x03" + answer[18:]))
     put("backwards.pcap", header() + record(syn, (1000, 5)) + record(answer, (999, 999999)) + record(answer, (0, 0)) +
         record(answer, (0xFFFFFFFF, 999999)))
+    whole = header() + b"".join(record(p, (1, i)) for i, p in enumerate(conversation(40000)))
+    put("whole-then-absurd.pcap", whole + record(answer, captured=0x7FFFFFFF, length=0x7FFFFFFF))
+    put("whole-then-cut.pcap", whole + record(tcp(0, b"", 2, 40001)) + record(answer)[:100])
+    put("whole-backwards.pcap", header() + b"".join(record(p, (1000 - i % 7, i)) for i, p in enumerate(conversation(40000))))
     put("unknown-link.pcap", header(link=147) + record(syn))
     put("mixed-links.pcapng", section() + interface(1) + packet(0, syn) + interface(101) + packet(1, syn[14:]))
 
@@ -75,7 +81,34 @@ def stream(size):
         out.write(chunk)
 
 
+def conversation(port):
+    """A connection, a request and its reply, as the packets of a capture."""
+    request = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 145956\r\n\r\n".ljust(146000, b"r")
+    up, down = 1 + len(request), 1 + len(reply)
+    packets = [tcp(0, b"", 2, port), tcp(0, b"", 0x12, port, 1, False), tcp(1, b"", 0x10, port), tcp(1, request, 0x18, port)]
+    for at in range(0, len(reply), 2920):
+        packets += [tcp(1 + at + i, reply[at + i:at + i + 1460], 0x18, port, up, False) for i in (0, 1460)]
+        packets.append(tcp(up, b"", 0x10, port, 1 + at + 2920))
+    packets += [tcp(down, b"", 0x11, port, up, False), tcp(up, b"", 0x11, port, down + 1), tcp(down + 1, b"", 0x10, port, up + 1, False)]
+    return packets
+
+
+def connections(size):
+    out = sys.stdout.buffer
+    out.write(header())
+    written = number = 0
+    while written < size:
+        chunk = b"".join(record(p, (1 + number // 1000, number % 1000 * 1000 + i)) for i, p in
+                         enumerate(conversation(1024 + number % 60000)))
+        out.write(chunk)
+        written += len(chunk)
+        number += 1
+
+
 if sys.argv[1] == "stream":
     stream(int(sys.argv[2]))
+elif sys.argv[1] == "connections":
+    connections(int(sys.argv[2]))
 else:
     directory(sys.argv[1])

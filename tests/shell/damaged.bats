@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-3-Clause
-# Captures that are not as they should be have a clear outcome: what is readable is printed or compared, what is wrong is
-# said, and memory does not grow with the length. tests/lib/bad_captures.py makes them.
+# Captures that are not as they should be have a clear outcome: what is readable is printed, compared or replayed, what is
+# wrong is said, and memory does not grow with the length. tests/lib/bad_captures.py makes them.
 
 load ../lib/shell.bash
 
@@ -11,7 +11,8 @@ setup_file() {
 }
 
 # What canon must say of a capture: judged NAME STATUS PACKETS TEXT, PACKETS being how many it prints before. TEXT is at
-# the end of what is said, or the last packet printed. diff, with either side, has the same to say of it.
+# the end of what is said, or the last packet printed. diff, with either side, has the same to say of it. Their connections
+# are one-sided, so that replay finds none to replay, having said what is wrong.
 judged() {
 	local file=$BAD/$1 text=$BATS_TEST_TMPDIR/text says=$BATS_TEST_TMPDIR/says status=0
 	"$BATON" canon "$file" >"$text" 2>"$says" || status=$?
@@ -27,6 +28,16 @@ judged() {
 	"$BATON" canon - <"$file" >"$BATS_TEST_TMPDIR/piped" 2>/dev/null || status=$?
 	[ "$status" -eq "$2" ]
 	cmp "$text" "$BATS_TEST_TMPDIR/piped"
+	status=0
+	replay "$file" >"$BATS_TEST_TMPDIR/replay" 2>"$BATS_TEST_TMPDIR/replay.says" || status=$?
+	[ "$status" -eq $([ "$2$3" = 20 ] && echo 2 || echo 1) ]
+	[ "$2" -eq 0 ] || [[ $(cat "$BATS_TEST_TMPDIR/replay.says") == *"$(cat "$says")"* ]] || { cat "$BATS_TEST_TMPDIR/replay.says"; return 1; }
+	[ "$status" -eq 2 ] || [ "$(tail -n 1 "$BATS_TEST_TMPDIR/replay" | jq '."packets.read"')" -eq "$3" ] || { tail -n 1 "$BATS_TEST_TMPDIR/replay"; return 1; }
+}
+
+# Replays a capture: replay CAPTURE
+replay() {
+	"$BATON" replay --json --speed max --out "$BATS_TEST_TMPDIR/out" --capture "$1" "$srcdir/scenarios/replay.yaml"
 }
 
 @test "what is no capture" {
@@ -61,7 +72,7 @@ judged() {
 @test "absurd lengths of records, blocks and packets" {
 	judged absurd-length.pcap 2 1 "after 1 packets: invalid packet capture length 2147483647, bigger than snaplen of 262144"
 	judged absurd-block.pcapng 2 1 "after 1 packets: pcapng block size 4294967280 > maximum 16777216"
-	judged absurd-wire-length.pcap 0 2 "len=1000 win=8192 hash=6b65e24603237aa0"
+	judged absurd-wire-length.pcap 0 2 "len=1000 win=65535 hash=6b65e24603237aa0"
 	judged absurd-ip-length.pcap 0 3 "malformed why=ipv4-length-below-its-header"
 }
 
@@ -76,6 +87,18 @@ judged() {
 	judged mixed-links.pcapng 2 1 "after 1 packets: an interface has a type 101 different from the type of the first interface"
 }
 
+@test "a connection is replayed whole though the capture is damaged behind it, or its times run backwards" {
+	local name
+	for name in whole-then-absurd.pcap whole-then-cut.pcap whole-backwards.pcap; do
+		replay "$BAD/$name" >"$BATS_TEST_TMPDIR/replay" 2>"$BATS_TEST_TMPDIR/says"
+		tail -n 1 "$BATS_TEST_TMPDIR/replay" | jq -e '.whole == 1 and .broken == 0 and ."server_bytes.arrived" == 146000'
+		case $name in
+		whole-then-*) grep -q 'what came before that was replayed' "$BATS_TEST_TMPDIR/says" ;;
+		*) [ ! -s "$BATS_TEST_TMPDIR/says" ] ;;
+		esac
+	done
+}
+
 # Ten billion bytes in an address space of 300 MB: reading that kept packets would not come far. Sanitizers reserve more
 # than that at once, so under them it is only read.
 @test "10 GB on standard input, in memory that does not grow with it" {
@@ -87,7 +110,7 @@ judged() {
 		"$srcdir/tests/lib/bad_captures.py" $bytes $limit
 	[ "$status" -eq 0 ]
 	# 8 packets in 1,200,400 bytes; the first is a SYN, the last of TCP ends at 800,000
-	[[ $output == $((bytes / 1200400 * 8 + 2))" 0.000000000 1> PA seq=700001 ack=1 len=100000 win=8192 hash="* ]] || { echo "$output"; return 1; }
+	[[ $output == $((bytes / 1200400 * 8 + 2))" 0.000000000 1> PA seq=700001 ack=1 len=100000 win=65535 hash="* ]] || { echo "$output"; return 1; }
 }
 
 @test "1 GB on each side of a diff, in memory that does not grow with it" {
@@ -99,4 +122,20 @@ judged() {
 		"$srcdir/tests/lib/bad_captures.py" $bytes $limit
 	[ "$status" -eq 1 ]
 	[[ $output == "they differ after $((bytes / 1200400 * 8 + 1)) packets that are the same"* ]] || { echo "$output"; return 1; }
+}
+
+@test "1 GB through replay, in memory that does not grow with it: one endless connection, and many that end" {
+	local bytes=1000000000 limit=300000
+	if sanitized; then
+		bytes=50000000 limit=unlimited
+	fi
+	run bash -c 'python3 "$2" stream "$3" | (ulimit -v "$4"; "$1" replay --json --speed max --out "$5" --capture - "$6")' - "$BATON" \
+		"$srcdir/tests/lib/bad_captures.py" $bytes $limit "$BATS_TEST_TMPDIR/out" "$srcdir/scenarios/replay.yaml"
+	[ "$status" -eq 1 ]
+	[ "$(tail -n 1 <<<"$output" | jq '."packets.read"')" -eq $((bytes / 1200400 * 8 + 1)) ]
+	bytes=$((bytes / 4))
+	run bash -c 'python3 "$2" connections "$3" | (ulimit -v "$4"; "$1" replay --json --speed max --out "$5" --capture - "$6")' - "$BATON" \
+		"$srcdir/tests/lib/bad_captures.py" $bytes $limit "$BATS_TEST_TMPDIR/out" "$srcdir/scenarios/replay.yaml"
+	[ "$status" -eq 0 ]
+	tail -n 1 <<<"$output" | jq -e --argjson least $((bytes / 160000)) '.whole == .connections and .whole >= $least'
 }
