@@ -199,14 +199,28 @@ int courier_input(struct courier *c, uint8_t *frame, size_t len, nstime now)
 	return rc;
 }
 
+/* Whether a peer gets no frame and nothing of it changes: as most, most of the time. */
+static bool courier_has_nothing(const struct courier_peer *p, nstime now)
+{
+	if (p->hello_due || p->probes_due || p->pace_at != NSTIME_NEVER || (p->ack_pending && p->ack_at <= now))
+		return false;
+	for (unsigned class = 0; class < COURIER_CLASS_COUNT; class++)
+		if (!TAILQ_EMPTY(&p->pending[class]))
+			return false;
+	return true;
+}
+
 bool courier_output(struct courier *c, uint8_t *out, size_t room, size_t *len, uint16_t *to, nstime now)
 {
 	assert(room >= c->config.mtu);
 	for (uint32_t i = 0; i < c->peer_count; i++) {
 		uint32_t turn = c->turn + i < c->peer_count ? c->turn + i : c->turn + i - c->peer_count;
 		struct courier_peer *p = c->peers[turn];
-		size_t n = p->hello_due ? courier_hello_output(c, p, out, now) : courier_data_output(c, p, out, now);
+		size_t n;
 
+		if (courier_has_nothing(p, now))
+			continue;
+		n = p->hello_due ? courier_hello_output(c, p, out, now) : courier_data_output(c, p, out, now);
 		courier_touch(c, p);
 		if (!n)
 			continue;
