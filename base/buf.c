@@ -61,6 +61,7 @@ static struct buf *buf_begin(struct buf *b, uint32_t capacity)
 	b->mark2 = 0;
 	b->corrupted = 0;
 	b->segment_bytes = 0;
+	b->alone = false;
 	b->checksum_good = false;
 	outstanding++;
 	return b;
@@ -103,6 +104,7 @@ struct buf *buf_clone(const struct buf *b)
 	copy->mark2 = b->mark2;
 	copy->corrupted = b->corrupted;
 	copy->segment_bytes = b->segment_bytes;
+	copy->alone = b->alone;
 	copy->checksum_good = b->checksum_good;
 	return copy;
 }

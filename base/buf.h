@@ -27,6 +27,7 @@ struct buf {
 	uint64_t mark2;         /* the owner's */
 	uint32_t corrupted;     /* 1 + the bit of its IP packet that a link flipped last; 0: none did */
 	uint16_t segment_bytes; /* of a TCP packet that stands for several: text of each but the last; else 0 */
+	bool alone;             /* not to be joined with others: of those that went with it, some may have been lost */
 	bool checksum_good;     /* its TCP checksum is known to be good, but for what `corrupted` says */
 	_Alignas(16) uint8_t opaque[64]; /* room for the header a stack wraps round the buffer (a pbuf_custom) */
 	_Alignas(16) uint8_t storage[];

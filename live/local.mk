@@ -26,7 +26,6 @@ liblive_a_SOURCES = \
 	live/offload.c \
 	live/offload.h \
 	live/offload_join.c \
-	live/offload_view.h \
 	live/port.c \
 	live/port.h \
 	live/relay.c \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "live/offload.h"
 
-#include "live/offload_view.h"
+#include "stack/large.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -10,90 +10,41 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5 /* newer than some distributions' headers */
 #endif
 
+#define UDP_HEADER_LEN  8U
+#define UDP_AT_LENGTH   4U
+#define UDP_AT_CHECKSUM 6U
+
 #define TCP_FLAG_FIN 0x01U
 #define TCP_FLAG_SYN 0x02U
 #define TCP_FLAG_PSH 0x08U
 #define TCP_FLAG_CWR 0x80U
 
-/* ---- views ---- */
-
-static bool view_ip4(const struct buf *frame, struct offload_view *v)
-{
-	const uint8_t *ip = frame->data + ETHERNET_HEADER_LEN;
-	uint32_t ip_len = frame->len - ETHERNET_HEADER_LEN, header_len;
-
-	if (ip_len < IP4_HEADER_MIN || ip[0] >> 4 != 4)
-		return false;
-	header_len = ip4_header_len(ip);
-	if (header_len < IP4_HEADER_MIN || header_len > ip_len || packet_u16(ip + IP4_AT_LENGTH) != ip_len ||
-	    packet_u16(ip + IP4_AT_FRAGMENT) & IP4_NOT_WHOLE)
-		return false;
-	v->l4 = ETHERNET_HEADER_LEN + header_len;
-	v->protocol = ip[IP4_AT_PROTOCOL];
-	v->v6 = false;
-	return true;
-}
-
-static bool view_ip6(const struct buf *frame, struct offload_view *v)
-{
-	const uint8_t *ip = frame->data + ETHERNET_HEADER_LEN;
-	uint32_t ip_len = frame->len - ETHERNET_HEADER_LEN;
-
-	if (ip_len < IP6_HEADER_LEN || ip[0] >> 4 != 6 || packet_u16(ip + IP6_AT_LENGTH) + IP6_HEADER_LEN != ip_len)
-		return false;
-	v->l4 = ETHERNET_HEADER_LEN + IP6_HEADER_LEN;
-	v->protocol = ip[IP6_AT_NEXT];
-	v->v6 = true;
-	return true;
-}
-
-bool offload_view_get(const struct buf *frame, struct offload_view *v)
-{
-	uint16_t type = packet_u16(frame->data + ETHERNET_AT_TYPE);
-	uint32_t header_len = UDP_HEADER_LEN;
-
-	if (type == ETHERNET_TYPE_IP4 ? !view_ip4(frame, v) : type != ETHERNET_TYPE_IP6 || !view_ip6(frame, v))
-		return false;
-	if (v->protocol == OFFLOAD_TCP) {
-		if (v->l4 + TCP_HEADER_MIN > frame->len)
-			return false;
-		header_len = tcp_header_len(frame->data + v->l4);
-		if (header_len < TCP_HEADER_MIN)
-			return false;
-	} else if (v->protocol != OFFLOAD_UDP) {
-		return false;
-	}
-	v->text = v->l4 + header_len;
-	if (v->text > frame->len)
-		return false;
-	v->text_len = frame->len - v->text;
-	return true;
-}
-
 /* ---- checksums ---- */
 
-uint64_t offload_pseudo_sum(const struct buf *frame, const struct offload_view *v, uint32_t len)
+static uint32_t checksum_at(const struct large_view *v)
 {
-	const uint8_t *ip = frame->data + ETHERNET_HEADER_LEN;
-	uint64_t sum = (uint64_t)htons(v->protocol) + htons((uint16_t)(len >> 16)) + htons((uint16_t)len);
+	return v->l4 + (v->protocol == LARGE_PROTOCOL_TCP ? TCP_AT_CHECKSUM : UDP_AT_CHECKSUM);
+}
 
-	return v->v6 ? checksum_few(sum, ip + IP6_AT_SRC, 32) : checksum_few(sum, ip + IP4_AT_SRC, 8);
+static uint64_t pseudo_sum(const struct buf *frame, const struct large_view *v)
+{
+	return large_pseudo_sum(frame->data + ETHERNET_HEADER_LEN, v, frame->len - v->l4);
 }
 
 /* What the transport's checksum is wrong by: 0 when it is good. */
-static uint16_t checksum_error(const struct buf *frame, const struct offload_view *v)
+static uint16_t checksum_error(const struct buf *frame, const struct large_view *v)
 {
 	uint32_t len = frame->len - v->l4;
-	uint64_t sum = offload_pseudo_sum(frame, v, len) + checksum_sum(frame->data + v->l4, len);
+	uint64_t sum = pseudo_sum(frame, v) + checksum_sum(frame->data + v->l4, len);
 
 	return (uint16_t)~checksum_fold(sum);
 }
 
 bool offload_checksum_check(const struct buf *frame)
 {
-	struct offload_view v;
+	struct large_view v;
 
-	return offload_view_get(frame, &v) && v.protocol == OFFLOAD_TCP && !checksum_error(frame, &v);
+	return large_view_get(frame, &v) && v.protocol == LARGE_PROTOCOL_TCP && !checksum_error(frame, &v);
 }
 
 /* Completes a checksum: the sum of all from `start` on, in which the field holds that of the pseudo-header. As the
@@ -107,26 +58,12 @@ static void checksum_complete(struct buf *frame, uint32_t start, uint32_t field)
 	memcpy(frame->data + field, &check, 2);
 }
 
-void offload_ip_length_put(uint8_t *ip, bool v6, uint32_t ip_len)
-{
-	uint16_t check = 0;
-
-	if (v6) {
-		packet_u16_put(ip + IP6_AT_LENGTH, (uint16_t)(ip_len - IP6_HEADER_LEN));
-		return;
-	}
-	packet_u16_put(ip + IP4_AT_LENGTH, (uint16_t)ip_len);
-	memcpy(ip + IP4_AT_CHECKSUM, &check, 2);
-	check = (uint16_t)~checksum_sum(ip, ip4_header_len(ip));
-	memcpy(ip + IP4_AT_CHECKSUM, &check, 2);
-}
-
 /* ---- cutting ---- */
 
 /* What all segments of a frame have in common. */
 struct cut {
 	const struct buf *frame;
-	struct offload_view view;
+	struct large_view view;
 	uint32_t segment_bytes;
 	uint16_t error; /* of the frame's checksum, which each segment's gets: a segment is no better than its frame */
 };
@@ -134,7 +71,7 @@ struct cut {
 /* The transport's header of the segment with `n` bytes of text from `at` on. */
 static void cut_transport(const struct cut *c, uint8_t *l4, uint32_t at, uint32_t n)
 {
-	if (c->view.protocol == OFFLOAD_UDP) {
+	if (c->view.protocol == LARGE_PROTOCOL_UDP) {
 		packet_u16_put(l4 + UDP_AT_LENGTH, (uint16_t)(UDP_HEADER_LEN + n));
 		return;
 	}
@@ -149,9 +86,9 @@ static void cut_transport(const struct cut *c, uint8_t *l4, uint32_t at, uint32_
 
 static struct buf *cut_segment(const struct cut *c, uint32_t at, uint32_t n)
 {
-	const struct offload_view *v = &c->view;
+	const struct large_view *v = &c->view;
 	struct buf *b = buf_alloc(v->text + n);
-	uint8_t *ip = b->data + ETHERNET_HEADER_LEN, *field = b->data + offload_checksum_at(v);
+	uint8_t *ip = b->data + ETHERNET_HEADER_LEN, *field = b->data + checksum_at(v);
 	uint16_t check = 0;
 	uint64_t sum;
 
@@ -159,13 +96,13 @@ static struct buf *cut_segment(const struct cut *c, uint32_t at, uint32_t n)
 	b->len = v->text + n;
 	if (!v->v6)
 		packet_u16_put(ip + IP4_AT_ID, (uint16_t)(packet_u16(ip + IP4_AT_ID) + at / c->segment_bytes));
-	offload_ip_length_put(ip, v->v6, b->len - ETHERNET_HEADER_LEN);
+	large_ip_length_put(ip, v->v6, b->len - ETHERNET_HEADER_LEN);
 	cut_transport(c, b->data + v->l4, at, n);
 	memcpy(field, &check, 2);
-	sum = offload_pseudo_sum(b, v, b->len - v->l4) + checksum_sum(b->data + v->l4, v->text - v->l4) +
+	sum = pseudo_sum(b, v) + checksum_sum(b->data + v->l4, v->text - v->l4) +
 	      checksum_copy(b->data + v->text, c->frame->data + v->text + at, n);
 	check = (uint16_t)~checksum_fold(sum + c->error);
-	if (!check && v->protocol == OFFLOAD_UDP)
+	if (!check && v->protocol == LARGE_PROTOCOL_UDP)
 		check = 0xffff;
 	memcpy(field, &check, 2);
 	b->mark = c->frame->mark;
@@ -175,8 +112,7 @@ static struct buf *cut_segment(const struct cut *c, uint32_t at, uint32_t n)
 	return b;
 }
 
-static void cut(struct buf *frame, const struct offload_view *v, uint32_t segment_bytes, offload_emit emit,
-		void *context)
+static void cut(struct buf *frame, const struct large_view *v, uint32_t segment_bytes, offload_emit emit, void *context)
 {
 	struct cut c = {.frame = frame, .view = *v, .segment_bytes = segment_bytes};
 
@@ -192,9 +128,9 @@ static void cut(struct buf *frame, const struct offload_view *v, uint32_t segmen
 
 void offload_cut(struct buf *frame, offload_emit emit, void *context)
 {
-	struct offload_view v;
+	struct large_view v;
 
-	if (frame->segment_bytes && offload_view_get(frame, &v))
+	if (frame->segment_bytes && large_view_get(frame, &v))
 		cut(frame, &v, frame->segment_bytes, emit, context);
 	else
 		emit(context, frame);
@@ -202,9 +138,9 @@ void offload_cut(struct buf *frame, offload_emit emit, void *context)
 
 unsigned offload_packets(const struct buf *frame)
 {
-	struct offload_view v;
+	struct large_view v;
 
-	if (!frame->segment_bytes || !offload_view_get(frame, &v))
+	if (!frame->segment_bytes || !large_view_get(frame, &v))
 		return 1;
 	return (v.text_len + frame->segment_bytes - 1) / frame->segment_bytes;
 }
@@ -214,7 +150,7 @@ unsigned offload_packets(const struct buf *frame)
 /* A frame that is one packet. `partial`: its checksum is to be completed. */
 static enum offload_verdict accept_single(struct buf *frame, const struct virtio_net_hdr *h, bool partial)
 {
-	struct offload_view v;
+	struct large_view v;
 	uint32_t field = (uint32_t)h->csum_start + h->csum_offset;
 
 	if (!partial) {
@@ -223,9 +159,9 @@ static enum offload_verdict accept_single(struct buf *frame, const struct virtio
 	}
 	if (h->csum_start < ETHERNET_HEADER_LEN || field + 2 > frame->len)
 		return OFFLOAD_WRONG;
-	if (offload_view_get(frame, &v) && v.protocol == OFFLOAD_TCP && h->csum_start == v.l4 &&
-	    field == offload_checksum_at(&v)) {
-		uint16_t pseudo = checksum_fold(offload_pseudo_sum(frame, &v, frame->len - v.l4));
+	if (large_view_get(frame, &v) && v.protocol == LARGE_PROTOCOL_TCP && h->csum_start == v.l4 &&
+	    field == checksum_at(&v)) {
+		uint16_t pseudo = checksum_fold(pseudo_sum(frame, &v));
 
 		frame->checksum_good = !memcmp(frame->data + field, &pseudo, 2);
 	}
@@ -234,29 +170,29 @@ static enum offload_verdict accept_single(struct buf *frame, const struct virtio
 }
 
 /* Whether the frame is what a header with a GSO type says it is. */
-static bool large_is_sound(const struct buf *frame, const struct virtio_net_hdr *h, struct offload_view *v)
+static bool large_is_sound(const struct buf *frame, const struct virtio_net_hdr *h, struct large_view *v)
 {
 	uint8_t type = h->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 	uint16_t pseudo;
 
-	if (!h->gso_size || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !offload_view_get(frame, v))
+	if (!h->gso_size || !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !large_view_get(frame, v))
 		return false;
 	if (type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6) {
-		if (v->protocol != OFFLOAD_TCP || v->v6 != (type == VIRTIO_NET_HDR_GSO_TCPV6) ||
+		if (v->protocol != LARGE_PROTOCOL_TCP || v->v6 != (type == VIRTIO_NET_HDR_GSO_TCPV6) ||
 		    frame->data[v->l4 + TCP_AT_FLAGS] & TCP_FLAG_SYN)
 			return false;
-	} else if (type != VIRTIO_NET_HDR_GSO_UDP_L4 || v->protocol != OFFLOAD_UDP) {
+	} else if (type != VIRTIO_NET_HDR_GSO_UDP_L4 || v->protocol != LARGE_PROTOCOL_UDP) {
 		return false;
 	}
-	pseudo = checksum_fold(offload_pseudo_sum(frame, v, frame->len - v->l4));
-	return h->csum_start == v->l4 && (uint32_t)h->csum_start + h->csum_offset == offload_checksum_at(v) &&
-	       !memcmp(frame->data + offload_checksum_at(v), &pseudo, 2);
+	pseudo = checksum_fold(pseudo_sum(frame, v));
+	return h->csum_start == v->l4 && (uint32_t)h->csum_start + h->csum_offset == checksum_at(v) &&
+	       !memcmp(frame->data + checksum_at(v), &pseudo, 2);
 }
 
 enum offload_verdict offload_accept(struct buf *frame, const struct virtio_net_hdr *h, offload_emit emit, void *context)
 {
 	bool partial = h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	struct offload_view v;
+	struct large_view v;
 
 	frame->segment_bytes = 0;
 	frame->checksum_good = false;
@@ -267,11 +203,11 @@ enum offload_verdict offload_accept(struct buf *frame, const struct virtio_net_h
 	if (v.text_len <= h->gso_size)
 		return accept_single(frame, h, true);
 	frame->checksum_good = true;
-	if (v.protocol == OFFLOAD_UDP || (!v.v6 && v.l4 != ETHERNET_HEADER_LEN + IP4_HEADER_MIN)) {
+	if (v.protocol == LARGE_PROTOCOL_UDP || (!v.v6 && v.l4 != ETHERNET_HEADER_LEN + IP4_HEADER_MIN)) {
 		cut(frame, &v, h->gso_size, emit, context);
 		return OFFLOAD_CUT;
 	}
-	checksum_complete(frame, v.l4, offload_checksum_at(&v));
+	checksum_complete(frame, v.l4, checksum_at(&v));
 	frame->segment_bytes = h->gso_size;
 	return OFFLOAD_TAKEN;
 }

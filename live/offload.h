@@ -62,7 +62,9 @@ void offload_join_begin(struct offload_join *j, struct buf *frame);
 /* Adds the segment that follows the last: the same headers but for sequence number, identifier (one more), length,
  * checksums, PSH, and FIN, which the last may have; as long as the first, or shorter as the last. When any has PSH, the
  * last of them will have it alone: what leaves at once is pushed as one (RFC 9293 3.9.1.2). Both must have good
- * checksums, which are computed where that is not known; a frame that a link corrupted is never joined. False: it is
+ * checksums, which are computed where that is not known; a frame that a link corrupted is never joined, nor one
+ * that is to stay alone: for each that arrives behind a loss, the receiver acknowledges once more what it lacks, and
+ * a sender without selective acknowledgement counts those. False: it is
  * none, and not added. */
 bool offload_join_add(struct offload_join *j, struct buf *frame);
 

@@ -27,6 +27,7 @@ struct node *node_new(const struct node_config *config, nstime now)
 						    .seed = config->seed,
 						    .trace = config->trace,
 						    .forwarding = config->forwarding,
+						    .join = config->join,
 						    .half_open_max = config->limits.half_open,
 						    .connections_max = config->limits.sockets},
 			     now);

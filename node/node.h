@@ -60,6 +60,7 @@ struct node_config {
 	uint64_t seed;    /* the run's */
 	uint64_t boot;    /* grows with every restart */
 	bool forwarding;  /* routes between its interfaces */
+	bool join;        /* segments leave its stack joined (struct stack_config) */
 	bool keep_blobs;  /* for node_blob_next */
 	struct node_limits limits;
 	struct trace_sink *trace; /* borrowed; may be NULL */

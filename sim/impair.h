@@ -303,11 +303,17 @@ void impair_input(struct impair *i, struct buf *frame, nstime now);
  * impair_expiry tells when to ask again. */
 struct buf *impair_output(struct impair *i, nstime now);
 
+/* Whether what is to come passes unchanged, if the link is up: no impairment, no fault. */
+static inline bool impair_is_clear(const struct impair *i)
+{
+	return i->plain && !i->config.faults->count;
+}
+
 /* Whether frames pass at once: no impairment, no fault, up, nothing queued. Then impair_pass books one through without
  * the queue; the frame stays the caller's. */
 static inline bool impair_is_plain(const struct impair *i)
 {
-	return i->plain && !i->down && !i->ring_count && !i->config.faults->count;
+	return impair_is_clear(i) && !i->down && !i->ring_count;
 }
 void impair_pass(struct impair *i, const struct buf *frame, nstime now);
 

@@ -279,11 +279,15 @@ void segment_join(struct attachment *a, void *node, segment_deliver deliver)
 	a->deliver = deliver;
 }
 
-static bool segment_is_plain(const struct segment *s)
+/* Whether nothing looks at packets one by one: no impairment and no capture. */
+static bool segment_is_clear(const struct segment *s)
 {
-	for (unsigned i = 0; i < s->count; i++)
-		if (!impair_is_plain(&s->attachments[i]->in) || !impair_is_plain(&s->attachments[i]->out))
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct attachment *a = s->attachments[i];
+
+		if (!impair_is_clear(&a->in) || !impair_is_clear(&a->out) || a->tap.point)
 			return false;
+	}
 	return true;
 }
 
@@ -297,9 +301,12 @@ static void segment_cut_send(void *context, struct buf *frame)
 
 void segment_send(struct attachment *a, struct buf *frame, nstime now)
 {
-	if (__builtin_expect(frame->segment_bytes, 0) && !segment_is_plain(a->segment)) {
-		a->segment->config.cut(frame, segment_cut_send, a);
-		return;
+	if (a->segment->config.cut && !segment_is_clear(a->segment)) {
+		if (frame->segment_bytes) {
+			a->segment->config.cut(frame, segment_cut_send, a);
+			return;
+		}
+		frame->alone = true;
 	}
 	if (frame->len < SEGMENT_FRAME_MIN || frame->len > SEGMENT_FRAME_MAX) {
 		impair_refuse(&a->out, frame, IMPAIR_DROP_RUNT, now);

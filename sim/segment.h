@@ -97,7 +97,7 @@ void segment_join(struct attachment *a, void *node, segment_deliver deliver);
 void segment_capture(struct attachment *a, struct capture_point *point);
 
 /* The node sends a frame. Takes ownership. One that stands for several packets goes whole through a segment without
- * impairments, and is cut otherwise. */
+ * impairments and captures, and is cut otherwise; then none is joined again. */
 void segment_send(struct attachment *a, struct buf *frame, nstime now);
 
 /* Impairments of the directions named by IMPAIR_DIRECTION_ bits; see impair_set. */

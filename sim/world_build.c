@@ -474,6 +474,7 @@ int world_node_build(struct world_node *wn, const char **why)
 						  .seed = w->options.seed,
 						  .boot = wn->boot_base + wn->boots,
 						  .forwarding = spec->roles & (ROLE_ROUTER | ROLE_FORWARDER),
+						  .join = w->options.live && w->options.live->cut,
 						  .keep_blobs = w->options.save_blobs,
 						  .limits = spec->limits,
 						  .trace = &wn->sink},

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "stack/demux.h"
 #include "stack/image.h"
+#include "stack/large.h"
 #include "stack/neighbour.h"
 #include "stack/route.h"
 #include "stack/socket.h"
@@ -136,6 +137,8 @@ struct stack {
 	struct route_table routes;
 
 	struct buf_queue output;   /* buf.mark: the interface */
+	struct stack_large large;  /* the last of them while segments may be added */
+	bool join;                 /* whether they are */
 	struct buf_queue loopback; /* packets to ourselves, delivered by stack_leave */
 
 	struct sock_list socks; /* all, orphans and embryos too, in order of creation */

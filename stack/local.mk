@@ -22,6 +22,8 @@ libstack_a_SOURCES = \
 	stack/infuse_tcp.c \
 	stack/internal.h \
 	stack/ip6.c \
+	stack/large.c \
+	stack/large.h \
 	stack/migrate.c \
 	stack/nd.c \
 	stack/nd.h \

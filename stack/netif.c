@@ -66,16 +66,25 @@ bool stack_address_local(const struct stack *s, const struct addr *a)
 
 /* ---- out ---- */
 
+/* The frame that waits for segments does so no longer. */
+static void netif_large_end(struct stack *s)
+{
+	if (s->large.frame)
+		buf_queue_put(&s->output, large_end(&s->large));
+}
+
 /* Appends a frame to the output queue. Takes ownership. */
 static void stack_frame_send(struct stack *s, unsigned netif, struct buf *frame)
 {
+	netif_large_end(s);
 	if (s->output.count == STACK_OUTPUT_MAX) {
 		stack_drop(s, STACK_DROP_OUTPUT, frame);
 		return;
 	}
 	frame->mark = netif;
 	s->counters.packets_out++;
-	buf_queue_put(&s->output, frame);
+	if (!s->join || !frame->checksum_good || !large_begin(&s->large, frame))
+		buf_queue_put(&s->output, frame);
 }
 
 static void stack_neighbours_drain(struct stack *s, struct stack_netif *n)
@@ -134,18 +143,32 @@ static void netif_identify(struct stack *s, struct buf *packet)
 /* Whether tcp_output, at work on a pcb, sends this segment again. It raises snd_nxt only afterwards, so what begins
  * below was sent before; but a connecting pcb's snd_nxt is past its SYN from the start. Probes of windows and
  * keepalives do not come by tcp_output and are none. */
-static bool netif_retransmits(const struct tcp_pcb *pcb, const struct buf *packet)
+static bool netif_retransmits(const struct tcp_pcb *pcb, const uint8_t *h, uint32_t packet_len)
 {
-	const uint8_t *h = packet->data, *tcp;
+	const uint8_t *tcp;
 	bool v6 = h[0] >> 4 == 6;
 	uint32_t len, header_len = v6 ? IP6_HEADER_LEN : ip4_header_len(h);
 	if (!pcb || h[v6 ? IP6_AT_NEXT : IP4_AT_PROTOCOL] != IP_PROTO_TCP)
 		return false;
 	tcp = h + header_len;
-	len = packet->len - header_len - tcp_header_len(tcp);
+	len = packet_len - header_len - tcp_header_len(tcp);
 	if (!len && !(tcp[TCP_AT_FLAGS] & (TCP_SYN | TCP_FIN)))
 		return false;
 	return pcb->state == SYN_SENT ? pcb->nrtx > 0 : TCP_SEQ_LT(packet_u32(tcp + TCP_AT_SEQ), pcb->snd_nxt);
+}
+
+/* Adds what lwIP sends to the frame that went before, when it is the segment behind it: no other way leads to the
+ * neighbour. */
+static bool netif_packet_join(struct stack *s, struct pbuf *p)
+{
+	const uint8_t *h = p->payload;
+	uint16_t id = (uint16_t)(packet_u16(h + IP4_AT_ID) + s->ip_id_offset);
+	if (!large_takes(&s->large, h, p->len, p->tot_len, id) || netif_retransmits(s->output_pcb, h, p->tot_len))
+		return false;
+	pbuf_copy_partial(p, large_room(&s->large), p->tot_len, (u16_t)(s->large.view.text - ETHERNET_HEADER_LEN));
+	large_add(&s->large, h, p->tot_len);
+	s->counters.packets_out++;
+	return true;
 }
 
 /* What lwIP sends, copied. */
@@ -153,7 +176,7 @@ static void netif_packet_out(struct stack *s, struct pbuf *p)
 {
 	struct buf *b;
 	struct addr src;
-	if (s->silent)
+	if (s->silent || (s->large.frame && netif_packet_join(s, p)))
 		return;
 	b = buf_alloc(p->tot_len);
 	b->len = pbuf_copy_partial(p, b->data, p->tot_len, 0);
@@ -162,7 +185,7 @@ static void netif_packet_out(struct stack *s, struct pbuf *p)
 		b->checksum_good = true;
 		if (src.family == 4)
 			netif_identify(s, b);
-		if (netif_retransmits(s->output_pcb, b)) {
+		if (netif_retransmits(s->output_pcb, b->data, b->len)) {
 			struct sock *k = s->output_pcb->callback_arg;
 			s->counters.retransmissions++;
 			if (k)
@@ -414,6 +437,8 @@ void stack_output_ip(struct stack *s, struct buf *packet, int netif, struct addr
 struct buf *stack_output(struct stack *s, int *netif)
 {
 	struct buf *b = buf_queue_get(&s->output);
+	if (!b && s->large.frame)
+		b = large_end(&s->large);
 	if (b)
 		*netif = (int)b->mark;
 	return b;

@@ -80,6 +80,7 @@ struct stack *stack_new(const struct stack_config *config, nstime now)
 	snprintf(s->name, sizeof(s->name), "%s", config->name);
 	s->trace = config->trace;
 	s->forwarding = config->forwarding;
+	s->join = config->join;
 	s->half_open_max = config->half_open_max ? config->half_open_max : STACK_HALF_OPEN_DEFAULT;
 	s->connections_max = config->connections_max;
 	s->slow_at = s->fast_at = s->reass_at = NSTIME_NEVER;
@@ -139,6 +140,7 @@ void stack_free(struct stack *s)
 	while (stack_next_closed(s, &t))
 		continue;
 	buf_queue_clear(&s->output);
+	buf_free(s->large.frame);
 	buf_queue_clear(&s->loopback);
 	for (unsigned i = 0; i < s->netif_count; i++) {
 		neighbours_fini(&s->netifs[i]->neighbours);
@@ -171,7 +173,7 @@ void stack_holdings(struct stack *s, struct stack_holdings *out)
 				       .time_wait = s->time_wait_count,
 				       .listening = s->listening_count,
 				       .sockets = s->sock_count,
-				       .frames = s->output.count + s->loopback.count};
+				       .frames = s->output.count + (s->large.frame != NULL) + s->loopback.count};
 	for (unsigned i = 0; i < s->netif_count; i++)
 		out->frames += s->netifs[i]->neighbours.queued;
 }

@@ -28,6 +28,7 @@ struct stack_config {
 	uint64_t seed;            /* the run's; keys the ISNs (RFC 6528), ports and IP identifiers with `name` */
 	struct trace_sink *trace; /* compile, infuse and indicate events; may be NULL */
 	bool forwarding;          /* routes packets between its interfaces */
+	bool join;                /* segments that follow each other leave as one (buf.segment_bytes) */
 	uint32_t half_open_max;   /* embryonic connections per listener; 0: STACK_HALF_OPEN_DEFAULT */
 	uint32_t connections_max; /* sockets; 0: no limit */
 };
@@ -116,7 +117,8 @@ void stack_expire(struct stack *s, nstime now);
 /* No connection is taken any more: SYNs are dropped as beyond half_open_max. For good. */
 void stack_listen_stop(struct stack *s);
 
-/* Resets every connection that is not frozen or held, telling owners as if the peer had; returns how many there were. */
+/* Resets every connection that is not frozen or held, telling owners as if the peer had; returns how many there were.
+ */
 uint64_t stack_reset(struct stack *s, nstime now);
 
 /* Whether a TCP connection or TIME_WAIT pcb with this tuple exists (used before bouncing an unknown packet). */

@@ -53,14 +53,14 @@ START_TEST(large)
 		ck_assert_uint_eq(many[i]->capacity, BUF_HEADROOM + BUF_LARGE_ROOM);
 		memset(many[i]->storage, 0xa5, many[i]->capacity);
 		many[i]->segment_bytes = 1448;
-		many[i]->checksum_good = true;
+		many[i]->alone = many[i]->checksum_good = true;
 	}
 	for (size_t i = 0; i < BUF_LARGE_KEPT + 2; i++)
 		buf_free(many[i]);
 	again = buf_alloc_large();
 	ck_assert_ptr_eq(again, many[BUF_LARGE_KEPT - 1]); /* the last that was kept */
 	ck_assert_uint_eq(again->segment_bytes, 0);
-	ck_assert(!again->checksum_good);
+	ck_assert(!again->alone && !again->checksum_good);
 	buf_free(again);
 	ck_assert_uint_eq(buf_outstanding(), 0);
 }
@@ -94,7 +94,7 @@ START_TEST(clone)
 	b->mark = 11;
 	b->mark2 = 12;
 	b->segment_bytes = 1448;
-	b->checksum_good = true;
+	b->alone = b->checksum_good = true;
 	copy = buf_clone(b);
 	ck_assert_uint_eq(copy->len, 2997);
 	ck_assert_mem_eq(copy->data, b->data, b->len);
@@ -102,7 +102,7 @@ START_TEST(clone)
 	ck_assert_uint_eq(copy->mark, 11);
 	ck_assert_uint_eq(copy->mark2, 12);
 	ck_assert_uint_eq(copy->segment_bytes, 1448);
-	ck_assert(copy->checksum_good);
+	ck_assert(copy->alone && copy->checksum_good);
 	ck_assert_uint_eq(buf_outstanding(), 2);
 	buf_free(b);
 	buf_free(copy);

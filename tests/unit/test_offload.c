@@ -557,29 +557,31 @@ struct stranger {
 	uint16_t id;
 	bool checksum_bad; /* the byte differs after the checksum was made */
 	uint32_t corrupted;
+	bool alone;
 };
 
 static const struct stranger strangers[] = {
-	{"nothing strange", MSS, MSS, 0, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"a gap", MSS + 1, MSS, 0, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"the same again", 0, MSS, 0, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"longer", MSS, MSS + 1, 0, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"empty", MSS, 0, 0, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"another identifier", MSS, MSS, 0, FLAG_ACK, FLAG_ACK, 5, false, 0},
-	{"SYN", MSS, MSS, 0, FLAG_ACK | FLAG_SYN, FLAG_ACK, 4, false, 0},
-	{"CWR", MSS, MSS, 0, FLAG_ACK | FLAG_CWR, FLAG_ACK, 4, false, 0},
-	{"after FIN", MSS, MSS, 0, FLAG_ACK, FLAG_ACK | FLAG_FIN, 4, false, 0},
-	{"another card", MSS, MSS, 5, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"another traffic class", MSS, MSS, 15, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"another time to live", MSS, MSS, 22, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"another source", MSS, MSS, 29, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"another port", MSS, MSS, 37, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"another acknowledgement", MSS, MSS, 45, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"another window", MSS, MSS, 49, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"another time", MSS, MSS, 60, FLAG_ACK, FLAG_ACK, 4, false, 0},
-	{"a bad checksum", MSS, MSS, 400, FLAG_ACK, FLAG_ACK, 4, true, 0},
-	{"a bad checksum of IPv4", MSS, MSS, 25, FLAG_ACK, FLAG_ACK, 4, true, 0},
-	{"damage by a link", MSS, MSS, 0, FLAG_ACK, FLAG_ACK, 4, false, 77},
+	{"nothing strange", MSS, MSS, 0, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"a gap", MSS + 1, MSS, 0, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"the same again", 0, MSS, 0, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"longer", MSS, MSS + 1, 0, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"empty", MSS, 0, 0, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"another identifier", MSS, MSS, 0, FLAG_ACK, FLAG_ACK, 5, false, 0, false},
+	{"SYN", MSS, MSS, 0, FLAG_ACK | FLAG_SYN, FLAG_ACK, 4, false, 0, false},
+	{"CWR", MSS, MSS, 0, FLAG_ACK | FLAG_CWR, FLAG_ACK, 4, false, 0, false},
+	{"after FIN", MSS, MSS, 0, FLAG_ACK, FLAG_ACK | FLAG_FIN, 4, false, 0, false},
+	{"another card", MSS, MSS, 5, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"another traffic class", MSS, MSS, 15, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"another time to live", MSS, MSS, 22, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"another source", MSS, MSS, 29, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"another port", MSS, MSS, 37, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"another acknowledgement", MSS, MSS, 45, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"another window", MSS, MSS, 49, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"another time", MSS, MSS, 60, FLAG_ACK, FLAG_ACK, 4, false, 0, false},
+	{"a bad checksum", MSS, MSS, 400, FLAG_ACK, FLAG_ACK, 4, true, 0, false},
+	{"a bad checksum of IPv4", MSS, MSS, 25, FLAG_ACK, FLAG_ACK, 4, true, 0, false},
+	{"damage by a link", MSS, MSS, 0, FLAG_ACK, FLAG_ACK, 4, false, 77, false},
+	{"one that is to stay alone", MSS, MSS, 0, FLAG_ACK, FLAG_ACK, 4, false, 0, true},
 };
 
 /* Makes both checksums of an IPv4 frame good again. */
@@ -609,6 +611,7 @@ START_TEST(stranger_is_not_joined)
 			checksums_mend(next);
 	}
 	next->corrupted = s->corrupted;
+	next->alone = s->alone;
 	before = buf_clone(first);
 	offload_join_begin(&j, first);
 	ck_assert_msg(offload_join_add(&j, next) == !_i, "%s", s->what);

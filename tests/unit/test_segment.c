@@ -33,6 +33,7 @@ static struct {
 	nstime at;
 } delivered[LOG_MAX];
 static unsigned delivered_count;
+static unsigned alone;      /* of them, not to be joined */
 static bool sending;        /* inside segment_send: nothing may be delivered */
 static unsigned replies;    /* how many of the coming frames each receiver answers */
 static unsigned drop_count; /* packet.drop events */
@@ -74,6 +75,7 @@ static void deliver(void *node, unsigned port, struct buf *frame, nstime now)
 	delivered[delivered_count].from = from;
 	delivered[delivered_count].number = number;
 	delivered[delivered_count++].at = now;
+	alone += frame->alone;
 	buf_free(frame);
 	if (replies) {
 		replies--;
@@ -295,6 +297,60 @@ START_TEST(faults_reach_both_directions)
 	ck_assert_uint_eq(delivered_count, 2);
 	ck_assert_uint_eq(delivered[1].number, 3);
 	ck_assert_uint_eq(attached[0]->in.counters.dropped[IMPAIR_DROP_FAULT], 1);
+}
+END_TEST
+
+/* Three of each. */
+static void cut(struct buf *frame, void (*emit)(void *context, struct buf *segment), void *context)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct buf *b = buf_clone(frame);
+
+		b->segment_bytes = 0;
+		emit(context, b);
+	}
+	buf_free(frame);
+}
+
+/* Sends two frames that stand for several at once; how many frames arrive. */
+static unsigned large_arrive(void)
+{
+	delivered_count = alone = 0;
+	sending = true;
+	for (unsigned i = 0; i < 2; i++) {
+		struct buf *b = frame_make(0, 1, i);
+
+		b->segment_bytes = 10;
+		segment_send(attached[0], b, engine.now);
+	}
+	sending = false;
+	run();
+	ck_assert_uint_eq(alone, delivered_count == 2 ? 0 : delivered_count);
+	return delivered_count;
+}
+
+/* Where something happens to packets, each is one: on whatever attachment of the segment. */
+START_TEST(large_frames_go_whole_where_nothing_happens)
+{
+	const struct impairments slow = {.delay_ns = NSTIME_MS};
+
+	segment.config.cut = cut;
+	send(1, BROADCAST, 0);
+	run();
+	ck_assert_uint_eq(large_arrive(), 2);
+	set(3, IMPAIR_DIRECTION_IN, &slow);
+	ck_assert_uint_eq(large_arrive(), 6);
+	set(3, IMPAIR_DIRECTION_IN, &(struct impairments){0});
+	set(0, IMPAIR_DIRECTION_OUT, &slow);
+	ck_assert_uint_eq(large_arrive(), 6);
+	set(0, IMPAIR_DIRECTION_OUT, &(struct impairments){0});
+	ck_assert_uint_eq(large_arrive(), 2);
+	ck_assert_int_eq(segment_fault(attached[1], &(struct impair_fault){.directions = 2, .nth = 2}), 0);
+	ck_assert_uint_eq(large_arrive(), 5);
+	ck_assert_uint_eq(large_arrive(), 2);
+	attached[2]->tap.point = (struct capture_point *)(void *)&segment; /* (nothing comes there) */
+	ck_assert_uint_eq(large_arrive(), 6);
+	attached[2]->tap.point = NULL;
 }
 END_TEST
 
@@ -600,6 +656,7 @@ int main(void)
 	tcase_add_test(c, books_count_every_traversal);
 	tcase_add_test(c, down_and_up);
 	tcase_add_test(c, faults_reach_both_directions);
+	tcase_add_test(c, large_frames_go_whole_where_nothing_happens);
 	tcase_add_test(c, partitions_part_their_sides);
 	tcase_add_test(c, runts_and_giants_are_refused);
 	tcase_add_test(c, a_flood_of_addresses_is_bounded);

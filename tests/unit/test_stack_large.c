@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packets that stand for several segments, as kernels send them to cards: into lwIP, and through a router. */
+#include "stack/large.h"
 #include "stack_frames.h"
 
 #define PORT 80
@@ -202,6 +203,250 @@ START_TEST(damaged)
 }
 END_TEST
 
+/* ---- out of a stack ---- */
+
+/* A client whose segments leave joined; the server's stack is not so made. Counts the large frames on the wire. */
+struct joined {
+	struct wire w;
+	struct sock *listener, *client, *server;
+	unsigned large, small; /* frames with text */
+	unsigned lose;         /* so many of them are lost */
+	size_t text;           /* bytes of it, each once */
+	bool pushed;           /* the last had PSH */
+};
+
+static struct joined *counting;
+
+/* Each large frame is one packet, with good checksums, and goes on to a stack that takes it. */
+static bool joined_count(struct wire *w, const struct buf *frame)
+{
+	uint32_t l4 = frame->data[12] == 8 ? 34 : 54, text;
+
+	(void)w;
+	frame_verify(frame);
+	if (frame->data[11] != 1 || packet_u16(frame->data + 12) == ETHERNET_TYPE_ARP ||
+	    frame->data[l4 == 34 ? 23 : 20] != 6)
+		return false;
+	text = frame->len - l4 - tcp_header_len(frame->data + l4);
+	if (!text)
+		return false;
+	*(frame->segment_bytes ? &counting->large : &counting->small) += 1;
+	counting->text += text;
+	counting->pushed = frame->data[l4 + TCP_AT_FLAGS] & PSH;
+	ck_assert(frame->checksum_good);
+	if (frame->segment_bytes)
+		ck_assert_uint_gt(text, frame->segment_bytes);
+	return counting->lose && counting->lose--;
+}
+
+static void joined_connect(struct joined *j, bool v6)
+{
+	j->client = sock_connect(j->w.stacks[0], v6 ? wire_addr6(2) : wire_addr(2), PORT, NULL, j->w.now);
+	ck_assert_ptr_nonnull(j->client);
+	wire_run(&j->w, 100 * NSTIME_MS);
+	j->server = sock_accept(j->listener);
+	ck_assert_ptr_nonnull(j->server);
+}
+
+static void joined_init(struct joined *j, bool v6)
+{
+	struct stack_config config = {.name = "client", .seed = 1, .join = true};
+
+	*j = (struct joined){0};
+	counting = j;
+	wire_init(&j->w);
+	j->w.stacks[0] = stack_new(&config, 0);
+	ck_assert_int_eq(stack_netif_add(j->w.stacks[0], wire_mac(1), wire_addr(1), 24), 0);
+	ck_assert_int_eq(stack_address_add(j->w.stacks[0], 0, wire_addr6(1), 64), 0);
+	j->w.count = 1;
+	wire_add(&j->w, "server", false);
+	j->w.filter = joined_count;
+	j->listener = sock_listen(j->w.stacks[1], (struct addr){0}, PORT, NULL);
+	joined_connect(j, v6);
+}
+
+/* Sends the stream's bytes from `at` on, as many as are taken, in pieces of an odd number. */
+static size_t joined_send(struct joined *j, size_t at, size_t end)
+{
+	uint8_t piece[4099];
+
+	while (at < end) {
+		size_t len = end - at < sizeof piece ? end - at : sizeof piece;
+		long n;
+
+		for (size_t i = 0; i < len; i++)
+			piece[i] = wire_byte(at + i);
+		n = sock_send(j->client, piece, len);
+		ck_assert_int_ge(n, 0);
+		if (!n)
+			break;
+		at += (size_t)n;
+	}
+	sock_flush(j->client, j->w.now);
+	return at;
+}
+
+/* The server takes what there is, which goes on at `at`. */
+static size_t joined_take(struct joined *j, size_t at)
+{
+	const uint8_t *bytes;
+	size_t len;
+
+	while ((bytes = sock_peek(j->server, &len)) && len) {
+		for (size_t i = 0; i < len; i++)
+			if (bytes[i] != wire_byte(at + i))
+				ck_abort_msg("byte %zu is wrong", at + i);
+		at += len;
+		sock_consume(j->server, len, j->w.now);
+	}
+	return at;
+}
+
+START_TEST(leaves_joined)
+{
+	struct joined j;
+	size_t sent = 0, taken = 0, end = 1000001;
+
+	joined_init(&j, _i);
+	while (taken < end) {
+		sent = joined_send(&j, sent, end);
+		wire_run(&j.w, 5 * NSTIME_MS);
+		taken = joined_take(&j, taken);
+	}
+	ck_assert_uint_eq(sock_unread(j.server), 0);
+	ck_assert_uint_eq(j.text, end);
+	ck_assert(j.pushed);
+	ck_assert_uint_ge(j.large, 1000001 / 65536);
+	ck_assert_uint_le(j.large + j.small, 80);
+	ck_assert_uint_ge(stack_counters(j.w.stacks[0])->packets_out, end / 1460); /* counted one by one */
+	ck_assert_uint_eq(stack_counters(j.w.stacks[0])->retransmissions, 0);
+	wire_fini(&j.w);
+}
+END_TEST
+
+/* Segments that are sent again are counted, joined or not. */
+START_TEST(lost_joined)
+{
+	struct joined j;
+	size_t sent = 0, taken = 0, end = 200000, again;
+
+	joined_init(&j, _i);
+	while (taken < end) {
+		sent = joined_send(&j, sent, end);
+		wire_run(&j.w, 5 * NSTIME_MS);
+		taken = joined_take(&j, taken);
+		if (taken > 80000 && !j.lose && j.text < 150000)
+			j.lose = 2;
+	}
+	again = j.text - end;
+	ck_assert_uint_gt(again, 2 * 1460);
+	ck_assert_uint_eq(stack_counters(j.w.stacks[0])->retransmissions, (again + 1459) / 1460);
+	ck_assert_uint_eq(sock_retransmissions(j.client), (again + 1459) / 1460);
+	wire_fini(&j.w);
+}
+END_TEST
+
+/* Two connections send in turns: each frame is of one. */
+START_TEST(two_connections)
+{
+	struct joined j, other;
+	size_t sent[2] = {0, 0}, taken[2] = {0, 0}, end = 300000;
+
+	joined_init(&j, false);
+	other = j;
+	joined_connect(&j, false);
+	while (taken[0] < end || taken[1] < end) {
+		for (size_t step = 3000; step <= end; step += 3000) {
+			sent[0] = joined_send(&j, sent[0], step);
+			sent[1] = joined_send(&other, sent[1], step);
+		}
+		wire_run(&j.w, 5 * NSTIME_MS);
+		taken[0] = joined_take(&j, taken[0]);
+		taken[1] = joined_take(&other, taken[1]);
+	}
+	ck_assert_uint_eq(j.text, 2 * end);
+	wire_fini(&j.w);
+}
+END_TEST
+
+/* Adds the stream's bytes from `at` on, when they are taken. */
+static bool add_by_hand(const struct large *l, struct stack_large *joining, uint32_t n, uint32_t at, uint32_t len)
+{
+	struct buf *b = text_frame(l, at, len);
+	uint32_t headers = b->len - len - 14, id = 77 + n; /* (all that frame_ip makes have 77) */
+	bool taken = large_takes(joining, b->data + 14, b->len - 14, b->len - 14, (uint16_t)id);
+
+	if (taken) {
+		memcpy(large_room(joining), b->data + 14 + headers, len);
+		large_add(joining, b->data + 14, b->len - 14);
+	}
+	buf_free(b);
+	return taken;
+}
+
+/* As long as an IP packet can be; pushed when any was; and nothing follows the shorter last. */
+START_TEST(joined_by_hand)
+{
+	struct large l;
+	struct stack_large joining = {0};
+	uint32_t at = 1000, n = 1, headers;
+	struct buf *b;
+
+	large_init(&l, _i & 1);
+	b = text_frame(&l, 0, 1000);
+	headers = b->len - 1000;
+	b->segment_bytes = 0;
+	b->data[headers - 20 + TCP_AT_FLAGS] = ACK;
+	b->data[headers - 20 + TCP_AT_CHECKSUM + 1] = (uint8_t)(b->data[headers - 20 + TCP_AT_CHECKSUM + 1] + PSH);
+	ck_assert(large_begin(&joining, b));
+	ck_assert(!add_by_hand(&l, &joining, n, at, 1001));     /* longer */
+	ck_assert(!add_by_hand(&l, &joining, n, at + 1, 1000)); /* a gap */
+	while (n < (_i & 2 ? 3 : 100) && add_by_hand(&l, &joining, n, at, 1000)) {
+		at += 1000;
+		n++;
+	}
+	if (_i & 2) {
+		ck_assert(add_by_hand(&l, &joining, n, at, 500));
+		ck_assert(!add_by_hand(&l, &joining, n + 1, at + 500, 500));
+		at += 500;
+	} else {
+		ck_assert_uint_eq(n, 65);
+	}
+	b = large_end(&joining);
+	frame_verify(b);
+	ck_assert_uint_eq(b->len, headers + at);
+	ck_assert_uint_eq(b->segment_bytes, 1000);
+	ck_assert_uint_eq(b->data[headers - 20 + TCP_AT_FLAGS], ACK | PSH);
+	for (uint32_t i = 0; i < at; i++)
+		if (b->data[headers + i] != wire_byte(i))
+			ck_abort_msg("byte %u is wrong", i);
+	buf_free(b);
+	wire_fini(&l.w);
+}
+END_TEST
+
+/* Behind text of an odd length nothing is added. */
+START_TEST(odd_text_is_alone)
+{
+	struct large l;
+	struct stack_large joining = {0};
+	struct buf *b;
+
+	large_init(&l, _i);
+	b = text_frame(&l, 0, 1001);
+	b->segment_bytes = 0;
+	ck_assert(!large_begin(&joining, b));
+	buf_free(b);
+	b = text_frame(&l, 0, 1000);
+	b->segment_bytes = 0;
+	ck_assert(large_begin(&joining, b));
+	ck_assert_ptr_eq(large_end(&joining), b);
+	ck_assert_uint_eq(b->segment_bytes, 0);
+	buf_free(b);
+	wire_fini(&l.w);
+}
+END_TEST
+
 /* ---- through a router ---- */
 
 /* client 10.0.0.1, 2001:db8::1 - router (host 2) - any host behind it. */
@@ -338,6 +583,11 @@ int main(void)
 	tcase_add_loop_test(all, window_cuts, 0, 2);
 	tcase_add_loop_test(all, out_of_order, 0, 2);
 	tcase_add_loop_test(all, damaged, 0, 2);
+	tcase_add_loop_test(all, leaves_joined, 0, 2);
+	tcase_add_loop_test(all, lost_joined, 0, 2);
+	tcase_add_test(all, two_connections);
+	tcase_add_loop_test(all, joined_by_hand, 0, 4);
+	tcase_add_loop_test(all, odd_text_is_alone, 0, 2);
 	tcase_add_loop_test(all, forwarded_whole, 0, 2);
 	tcase_add_loop_test(all, too_long, 0, 4);
 	suite_add_tcase(suite, all);
