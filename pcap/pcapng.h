@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define PCAPNG_BUFFER_LEN    65536U /* bytes gathered before they are written */
-#define PCAPNG_TEXT_MAX      1024U  /* bytes of a name, description or comment; a longer one is cut */
+#define PCAPNG_TEXT_MAX      4096U  /* bytes of a name, description or comment; a longer one is cut */
 #define PCAPNG_SNAPLEN_MAX   16384U /* bytes of a packet that can be kept */
 #define PCAPNG_SNAPLEN_ALL   0U     /* keep whole packets */
 #define PCAPNG_INTERFACE_MAX 65536  /* interfaces of a file */

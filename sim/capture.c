@@ -166,8 +166,9 @@ err_after_alloc:
 void captures_event(struct captures *c, size_t node, enum trace_event event, const struct trace_field *fields,
 		    size_t count)
 {
-	struct capture_comment comment = {0};
+	struct capture_comment comment;
 
+	comment.len = 0;
 	capture_comments_event(c->comments, node, event, fields, count, &comment);
 	for (struct capture_file *f = c->files; comment.len && f; f = f->next)
 		if (f->point && f->point->node == node && f->direction == PCAPNG_IN)

@@ -259,7 +259,25 @@ static void section_add(struct capture_comment *c, const char *format, ...)
 		c->text[c->len] = 0;
 }
 
-/* A piece of a blob; the first has the flow identifier. */
+/* Bytes behind the last words, all or none. */
+static void hex_add(struct capture_comment *c, const uint8_t *bytes, size_t count)
+{
+	static const char digits[] = "0123456789abcdef", words[] = ", hex ";
+	size_t len = c->len;
+
+	if (len + sizeof words + 2 * count > sizeof c->text)
+		return;
+	memcpy(c->text + len, words, sizeof words - 1);
+	len += sizeof words - 1;
+	for (size_t i = 0; i < count; i++) {
+		c->text[len++] = digits[bytes[i] >> 4];
+		c->text[len++] = digits[bytes[i] & 15];
+	}
+	c->text[len] = 0;
+	c->len = len;
+}
+
+/* A piece of a blob, with its bytes; the first has the flow identifier. */
 static void blob_section(const struct frame_data *d, struct capture_comment *plain)
 {
 	const size_t at = BLOB_HEADER_LEN + BLOB_SECTION_LEN;
@@ -269,6 +287,7 @@ static void blob_section(const struct frame_data *d, struct capture_comment *pla
 		snprintf(flow, sizeof flow, ", flow %u", load_be32(d->bytes + at));
 	section_add(plain, "BLOB, message %llu%s, piece %u of %u, %u of %u B", (unsigned long long)d->id, flow,
 		    d->index + 1U, frame_chunk_count(d->total, d->chunk), d->len, d->total);
+	hex_add(plain, d->bytes, d->len);
 }
 
 static void data_section(const struct frame_data *d, struct capture_comment *plain)
@@ -297,8 +316,11 @@ static void plain_comment(const struct capture_comments *c, const struct frame_h
 			  struct capture_comment *comment)
 {
 	uint8_t copy[OPENED_FRAME_MAX];
-	struct capture_comment plain = {0};
+	struct capture_comment plain;
 	struct frame_body body;
+
+	plain.len = 0;
+	plain.text[0] = 0;
 
 	if (l->payload_len > sizeof copy)
 		return;

@@ -121,6 +121,40 @@ no_error() {
 	[[ "$output" == *"--save-plain is about captures, and"* ]]
 }
 
+@test "--save-plain shows a blob section by section: each value of each blob, out of as many pieces as it has" {
+	run_scenario "$srcdir/scenarios/drain.yaml" --save-plain --save-blobs --set 'expect=[]' \
+		--set 'capture=[{ at: forwarder.cluster, filter: courier data }]'
+	local dir=$BATS_TEST_TMPDIR/drain file flow names
+	[ "$(ls "$dir/blobs" | wc -l)" -gt 20 ]
+	# Connections that moved in the middle of a reply are among them: with segments, the application's state, and many pieces.
+	fields "$dir/forwarder.cluster.pcapng" 'baton.blob.segments.unacked_count > 0 && baton.blob.segment.len > 0 && baton.blob.section == "APP"' \
+		frame.number | grep -q .
+	fields "$dir/forwarder.cluster.pcapng" 'baton.blob contains "piece 4 of"' frame.number | grep -q .
+	# Everything that `baton blob` knows of is a field, but for the header's, what has a name instead of a number, and segments.
+	local values='/^[a-z]/ { s = $1 } /^  / && s ~ /^(handoff|socket|tcp|ip|segments)$/ && $1 !~ /\[|^state$/ { print "baton.blob." s "." $1 "=" $2 }'
+	names=$("$BATON" blob "$(ls "$dir"/blobs/* | head -1)" | awk "$values" | cut -d= -f1)
+	[ "$(wc -l <<<"$names")" -gt 55 ]
+	for file in $(ls "$dir"/blobs/* | head -2) $(ls -S "$dir"/blobs/* | head -1); do
+		flow=$(basename "$file" .blob)
+		# A frame that completes it has all of it.
+		fields "$dir/forwarder.cluster.pcapng" "baton.blob.handoff.flow == $flow" $names | tail -1 | tr '\t' '\n' |
+			paste -d= <(echo "$names") - | diff <("$BATON" blob "$file" | awk "$values") -
+		# Its data, byte for byte.
+		[ "$(fields "$dir/forwarder.cluster.pcapng" "baton.blob.handoff.flow == $flow" baton.blob.bytes | tail -1 | tr -d ':' | tr ',' '\n' | tail -1 | tail -c 65)" = \
+			"$(xxd -p -c0 "$file" | tail -c 65)" ]
+	done
+	no_error "$dir/forwarder.cluster.pcapng"
+}
+
+@test "blobs that a backend rejects are expert notes" {
+	run_scenario "$srcdir/scenarios/reject.yaml" --save-plain --set 'capture=[backend1.cluster]'
+	local dir=$BATS_TEST_TMPDIR/reject rejected
+	rejected=$(jq -r 'select(.ev == "migrator.reject" and .node == "backend1") | .flow' "$dir/trace.jsonl" | sort -u)
+	[ "$(wc -l <<<"$rejected")" -gt 3 ]
+	diff <(fields "$dir/backend1.cluster.pcapng" '_ws.expert.message contains "Blob rejected: too many connections"' baton.message.flow |
+		tr , '\n' | sort -u) <(echo "$rejected")
+}
+
 @test "doc/wireshark.md shows what its commands print" {
 	mkdir -p "$BATS_TEST_TMPDIR/at/out"
 	cd "$BATS_TEST_TMPDIR/at"
