@@ -52,6 +52,8 @@ net_up() {
 			net.ipv4.ip_local_port_range="1024 65535" net.core.somaxconn=4096
 		ip -n "$PREFIX$net" link set lo up
 	done
+	# Where the module is loaded, a bridge is no plain switch: netfilter sees every frame.
+	n switch sh -c 'for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$f" ] || echo 0 >"$f"; done'
 	for bridge in br-internet br-cluster; do
 		ip -n "${PREFIX}switch" link add $bridge type bridge
 		ip -n "${PREFIX}switch" link set $bridge up
