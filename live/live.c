@@ -224,16 +224,19 @@ static void signals_close(struct live *l)
 /* Fires what is due, and gives what came of it to the devices. */
 static void live_turn(struct live *l)
 {
-	struct engine *e = &l->run.world.engine;
+	struct world *w = &l->run.world;
+	struct engine *e = &w->engine;
 	nstime now = loop_now(&l->loop), due = engine_next_at(e);
 
 	if (due <= now)
 		histogram_add(&l->lag_us, (now - due) / NSTIME_US);
 	relays_turn(&l->relays, e->now);
-	for (unsigned n = 0; n < TURN_EVENTS / STEP_EVENTS && engine_next_at(e) <= e->now; n++) {
-		world_run(&l->run.world, e->now, STEP_EVENTS);
+	for (unsigned n = 0; n < TURN_EVENTS / STEP_EVENTS; n++) {
+		if (!world_run(w, e->now, STEP_EVENTS) && !world_work(w))
+			break;
 		live_advance(l);
 	}
+	world_work(w);
 	relays_turn(&l->relays, e->now);
 	ports_flush(l);
 	run_check(&l->run, &l->checks);

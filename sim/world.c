@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define NODE_HEAP_BYTES      32768U           /* about what a node with traffic takes of the heap */
+#define GIVEN_MAX            64U              /* frames that a node is given in real time before it works on them */
 #define IDLE_CHECK_NS        (10 * NSTIME_MS) /* how often a run whose traffic is done looks whether all is closed */
 #define DRAIN_WITHIN_DEFAULT (30 * NSTIME_S)
 
@@ -84,6 +85,30 @@ static void world_node_work(struct world_node *wn)
 	world_node_settle(wn);
 }
 
+/* In real time: gives a node a frame among others that came with it. */
+static void world_give(struct world_node *wn, unsigned port, struct buf *frame, nstime now)
+{
+	if (!wn->given++)
+		STAILQ_INSERT_TAIL(&wn->world->waiting, wn, waiting);
+	node_gather(wn->node, port, frame, now);
+	if (wn->given % GIVEN_MAX == 0)
+		world_node_work(wn);
+}
+
+bool world_work(struct world *w)
+{
+	struct world_node *wn;
+	bool worked = false;
+	while ((wn = STAILQ_FIRST(&w->waiting))) {
+		STAILQ_REMOVE_HEAD(&w->waiting, waiting);
+		wn->given = 0;
+		if (wn->node)
+			world_node_work(wn);
+		worked = true;
+	}
+	return worked;
+}
+
 static void world_deliver(void *context, unsigned port, struct buf *frame, nstime now)
 {
 	struct world_node *wn = context;
@@ -92,6 +117,8 @@ static void world_deliver(void *context, unsigned port, struct buf *frame, nstim
 		world_node_work(w->gathering);
 	if (!wn->node)
 		buf_free(frame);
+	else if (w->options.live)
+		world_give(wn, port, frame, now);
 	else if (node_gather(wn->node, port, frame, now))
 		w->gathering = wn;
 	else
@@ -371,6 +398,7 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 	bool hooked = !stack_library_check();
 	pages_heap_expect(s->nodes_count * NODE_HEAP_BYTES);
 	engine_init(&w->engine);
+	STAILQ_INIT(&w->waiting);
 	metrics_init(&w->totals);
 	invariants_init(&w->invariants, options->seed);
 	tracefile_sink(options->trace, &w->sink, NULL);

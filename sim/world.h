@@ -21,6 +21,8 @@
 #include "sim/tracefile.h"
 #include "sim/traffic.h"
 
+#include <sys/queue.h>
+
 struct world;
 struct captures;
 struct replay;
@@ -35,6 +37,8 @@ struct world_node {
 	struct trace_sink file;              /* where it is written */
 	struct timer timer;                  /* node_expiry */
 	struct attachment **attachments;     /* as in spec */
+	unsigned given;                      /* in real time: frames since it worked last */
+	STAILQ_ENTRY(world_node) waiting;    /* with frames given: to work on them */
 	uint64_t boots;                      /* incarnations so far */
 	uint64_t boot_base;                  /* from the seed; boot id = base + boots */
 	uint64_t completed, failed;          /* requests of its clients */
@@ -94,6 +98,7 @@ struct world {
 	struct world_node *nodes;
 	struct world_node
 		*gathering; /* was given frames within the event that is firing, and may get more; NULL: none */
+	STAILQ_HEAD(, world_node) waiting; /* in real time: nodes that were given frames */
 	struct node_cluster cluster;
 	struct trace_sink sink;    /* of the run itself */
 	struct captures *captures; /* NULL: nothing is captured */
@@ -126,6 +131,10 @@ void world_fini(struct world *w);
 /* Runs until `until`, at most `events_max` events; returns how many there were, 0 when nothing is due by then or the
  * run is over (w->done). */
 uint64_t world_run(struct world *w, nstime until, uint64_t events_max);
+
+/* In real time a node works on the frames that it was given only when this is called, or when they are many: so what it
+ * has to say about all of them fits into fewer frames. Returns whether there was a node to work. */
+bool world_work(struct world *w);
 
 /* Looks at the invariants that hold between events: I4, and for I2 that the owner's stack has its connection, of at
  * most so many connections, going on where the last call ended. */
