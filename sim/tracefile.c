@@ -287,7 +287,7 @@ enum tracefile_likeness tracefile_compared(struct tracefile *t)
 
 int tracefile_error(const struct tracefile *t)
 {
-	return t->error;
+	return t ? t->error : 0;
 }
 
 int tracefile_close(struct tracefile *t, char fingerprint[TRACEFILE_FINGERPRINT_LEN + 1])
