@@ -190,20 +190,21 @@ static void write_client(FILE *f, const struct plan *p, size_t i)
 	fputs(" } } }\n", f);
 }
 
+/* The applications that do not come by a service's protocol, each once. */
 static void write_apps(FILE *f, const struct plan *p, size_t backend)
 {
-	bool any = false;
+	bool written[2] = {false, false};
 
 	for (size_t i = 0; i < p->services_count; i++) {
 		const struct plan_service *s = &p->services[i];
+		bool echo = s->form == PLAN_ECHO;
 
-		if (s->backend != backend || (s->form != PLAN_BULK && s->form != PLAN_ECHO))
+		if (s->backend != backend || (s->form != PLAN_BULK && !echo) || written[echo])
 			continue;
-		fprintf(f, "%s%s: %u", any ? ", " : ", apps: { ", s->form == PLAN_BULK ? "bulk" : "echo",
-			write_port(p, i));
-		any = true;
+		fprintf(f, "%s%s: %u", written[!echo] ? ", " : ", apps: { ", echo ? "echo" : "bulk", write_port(p, i));
+		written[echo] = true;
 	}
-	if (any)
+	if (written[0] || written[1])
 		fputs(" }", f);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define PATH_MAX_LEN 1024U
+#define SPARE_PORT   20000U
 
 void write_service_name(FILE *f, const struct plan *p, size_t service)
 {
@@ -17,13 +18,28 @@ void write_service_name(FILE *f, const struct plan *p, size_t service)
 	fprintf(f, "%s%zu", names[p->services[service].form], service + 1);
 }
 
-/* Two services of a backend cannot have one port and two applications; what is plain and no turns gets a port of its
- * own. A port that no node may have is that too. */
+/* The n-th port from SPARE_PORT on, from 0, that no service has which keeps its own. */
+static unsigned spare_port(const struct plan *p, unsigned n)
+{
+	for (unsigned port = SPARE_PORT;; port++) {
+		bool taken = false;
+
+		for (size_t i = 0; i < p->services_count && !taken; i++)
+			taken = p->services[i].port == port;
+		if (!taken && !n--)
+			return port;
+	}
+}
+
+/* A port of a node has one application, and an application that does not come by the protocol one port: what is plain
+ * and no turns gets the port of its form, at whatever VIP. A port that no node may have gets one too. */
 unsigned write_port(const struct plan *p, size_t service)
 {
 	const struct plan_service *s = &p->services[service];
 
-	return s->form == PLAN_BULK || s->form == PLAN_ECHO || !s->port ? 20000U + (unsigned)service : s->port;
+	if (s->form == PLAN_BULK || s->form == PLAN_ECHO)
+		return spare_port(p, s->form == PLAN_ECHO);
+	return s->port ? s->port : spare_port(p, 2);
 }
 
 bool write_name_is_plain(const char *name)

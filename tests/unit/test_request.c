@@ -245,7 +245,7 @@ START_TEST(large)
 }
 END_TEST
 
-/* However a damaged head is cut, the outcome and what was read are the same. */
+/* However a damaged head is cut, the outcome, the reason and what was read are the same. */
 START_TEST(damaged)
 {
 	struct random_stream random;
@@ -268,6 +268,7 @@ START_TEST(damaged)
 		whole = feed(&a, text, len, len);
 		pieces = feed(&b, text, len, step);
 		ck_assert_int_eq(whole, pieces);
+		ck_assert_str_eq(request_reason(&a), request_reason(&b));
 		if (whole == REQUEST_COMPLETE) {
 			ck_assert_str_eq(request_path(&a), request_path(&b));
 			ck_assert_str_eq(request_host(&a), request_host(&b));
