@@ -39,7 +39,7 @@ void logger_event(enum log_level level, const char *event, const struct trace_fi
 
 /* logger_say(LOG_LEVEL_INFO, "drain.begin", (TF_TEXT("node", n)), "%s drains", n): one field. */
 #define logger_say(level, event, field, ...)                                                                           \
-	logger_event(level, event, &(const struct trace_field)field, 1, __VA_ARGS__)
+	logger_event(level, event, (const struct trace_field[]){field}, 1, __VA_ARGS__)
 
 /* Lines that were dropped so far. */
 uint64_t logger_dropped(void);
