@@ -21,6 +21,8 @@ struct live_words {
 	const char *file, *out, *control, *log, *log_level;
 	const char *sets[SETS_MAX];
 	size_t sets_count;
+	char *own_sets[SETS_MAX]; /* of them, those that are to be freed */
+	size_t own_sets_count;
 	const char *nodes[NODES_MAX];
 	size_t nodes_count;
 	bool seed_given, quiet, no_trace, csv, save_blobs, save_plain, help;
@@ -43,6 +45,8 @@ static void print_help(void)
 	     "  --node NAME        run this node only, others being other processes'; may be given often, NAME may\n"
 	     "                     hold *. The networks between processes have a tap or veth, and the file a key\n"
 	     "  --control PATH     listen on this socket for `baton ctl`, instead of what the file says\n"
+	     "  --metrics ADDRESS:PORT\n"
+	     "                     serve metrics for Prometheus there, at /metrics, instead of where the file says\n"
 	     "  --log FORMAT       the log, on standard error: lines (default) or json\n"
 	     "  --log-level LEVEL  how much of it: error, warning, info (default) or connections\n"
 	     "  --set PATH=VALUE   change a value of the file first; may be given often, see baton run --help\n"
@@ -72,6 +76,19 @@ static int duration_read(const char *option, const char *text, nstime *out)
 	return STATUS_GOOD;
 }
 
+/* An option that stands for a key of the file. STATUS_GOOD, or STATUS_USAGE with the mistake printed. */
+static int set_add(struct live_words *w, const char *key, const char *value)
+{
+	if (w->sets_count == SETS_MAX)
+		return cli_usage("live", "more than %u times --set", SETS_MAX);
+	if (strpbrk(value, "\"\\\n"))
+		return cli_usage("live", "--%s '%s': there is no such thing", key, value);
+	if (asprintf(&w->own_sets[w->own_sets_count], "%s=\"%s\"", key, value) < 0)
+		log_fatal("out of memory for a word");
+	w->sets[w->sets_count++] = w->own_sets[w->own_sets_count++];
+	return STATUS_GOOD;
+}
+
 /* STATUS_GOOD, or STATUS_USAGE with the mistake printed. */
 static int words_read(struct live_words *w, int argc, char **argv)
 {
@@ -79,6 +96,7 @@ static int words_read(struct live_words *w, int argc, char **argv)
 						{"drain", required_argument, NULL, 'D'},
 						{"node", required_argument, NULL, 'n'},
 						{"control", required_argument, NULL, 'C'},
+						{"metrics", required_argument, NULL, 'm'},
 						{"log", required_argument, NULL, 'l'},
 						{"log-level", required_argument, NULL, 'L'},
 						{"set", required_argument, NULL, 'e'},
@@ -91,9 +109,9 @@ static int words_read(struct live_words *w, int argc, char **argv)
 						{"quiet", no_argument, NULL, 'q'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
-	static const char *const names[] = {"duration",   "drain", "node", "control",  "log", "log-level",
-					    "set",        "seed",  "out",  "no-trace", "csv", "save-blobs",
-					    "save-plain", "quiet", "help", NULL};
+	static const char *const names[] = {"duration",   "drain",      "node",  "control", "metrics",  "log",
+					    "log-level",  "set",        "seed",  "out",     "no-trace", "csv",
+					    "save-blobs", "save-plain", "quiet", "help",    NULL};
 	const char *why;
 	int answer, status = STATUS_GOOD;
 
@@ -115,6 +133,9 @@ static int words_read(struct live_words *w, int argc, char **argv)
 			break;
 		case 'C':
 			w->control = optarg;
+			break;
+		case 'm':
+			status = set_add(w, "metrics", optarg);
 			break;
 		case 'l':
 			w->log = optarg;
@@ -289,29 +310,34 @@ static int live_scenario(struct scenario *s, struct live_words *w, const char *o
 	return status;
 }
 
-int cmd_live(int argc, char **argv)
+static int live_words_run(struct live_words *w)
 {
-	struct live_words w = {.drain = DRAIN_DEFAULT};
 	struct scenario *s = NULL;
 	struct scenario_mistakes mistakes;
-	int status = words_read(&w, argc, argv);
+	int err = scenario_read(w->file, w->sets, w->sets_count, &s, &mistakes);
 
-	if (status)
-		return status;
-	if (w.help) {
-		print_help();
-		return STATUS_GOOD;
-	}
-	int err = scenario_read(w.file, w.sets, w.sets_count, &s, &mistakes);
-
-	cli_mistakes(w.file, &mistakes);
+	cli_mistakes(w->file, &mistakes);
 	scenario_mistakes_fini(&mistakes);
 	if (err)
 		return STATUS_USAGE;
-	char *out = w.out ? NULL : cli_default_out(w.file, "");
+	char *out = w->out ? NULL : cli_default_out(w->file, "");
+	int status = live_scenario(s, w, w->out ? w->out : out);
 
-	status = live_scenario(s, &w, w.out ? w.out : out);
 	free(out);
 	scenario_free(s);
+	return status;
+}
+
+int cmd_live(int argc, char **argv)
+{
+	struct live_words w = {.drain = DRAIN_DEFAULT};
+	int status = words_read(&w, argc, argv);
+
+	if (!status && w.help)
+		print_help();
+	else if (!status)
+		status = live_words_run(&w);
+	for (size_t i = 0; i < w.own_sets_count; i++)
+		free(w.own_sets[i]);
 	return status;
 }

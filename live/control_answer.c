@@ -112,7 +112,27 @@ static const struct policy_device *policy_of(const struct live *l, uint16_t devi
 	return NULL;
 }
 
-static const char *backend_state(const struct live *l, size_t n)
+enum backend_state { UP, DOWN, DRAINING, FULL, PAUSED, UNKNOWN };
+
+const char *const backend_states[] = {
+	[UP] = "up",
+	[DOWN] = "down",
+	[DRAINING] = "draining",
+	[FULL] = "full",
+	[PAUSED] = "paused",
+	[UNKNOWN] = "unknown",
+	NULL,
+};
+
+/* What a classifier knows of it by its reports. */
+static enum backend_state reported_state(const struct health_status *s)
+{
+	if (!s->up)
+		return DOWN;
+	return s->draining ? DRAINING : s->full ? FULL : UP;
+}
+
+static enum backend_state state_of(const struct live *l, size_t n)
 {
 	const struct world_node *wn = &l->run.world.nodes[n];
 	const struct health_status *health = NULL;
@@ -120,18 +140,19 @@ static const char *backend_state(const struct live *l, size_t n)
 	bool here = world_node_here(&l->run.world, n);
 
 	if (here && !wn->node)
-		return "down";
+		return DOWN;
 	if (here && node_draining(wn->node))
-		return "draining";
-	if (health && !health->up)
-		return "down";
-	if (health && health->draining)
-		return "draining";
-	if (health && health->full)
-		return "full";
+		return DRAINING;
+	if (health && reported_state(health) != UP)
+		return reported_state(health);
 	if (policy && !policy->healthy)
-		return "paused";
-	return policy || here ? "up" : "unknown";
+		return PAUSED;
+	return policy || here ? UP : UNKNOWN;
+}
+
+const char *backend_state(const struct live *l, size_t n)
+{
+	return backend_states[state_of(l, n)];
 }
 
 /* Where it stands in rules, with its weight there. */

@@ -28,6 +28,10 @@
 
 struct json_t;
 
+/* The states of backends; NULL at the end. And which one the scenario's node `n`, a backend, is in. */
+extern const char *const backend_states[];
+const char *backend_state(const struct live *l, size_t n);
+
 /* As control_config.answer. */
 struct json_t *control_answer(struct live *l, const struct control_request *r, char why[CONTROL_WHY_MAX]);
 

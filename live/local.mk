@@ -15,6 +15,12 @@ liblive_a_SOURCES = \
 	live/device_internal.h \
 	live/events.c \
 	live/events.h \
+	live/exporter.c \
+	live/exporter.h \
+	live/exporter_metrics.c \
+	live/exporter_metrics.h \
+	live/exposition.c \
+	live/exposition.h \
 	live/host_address.c \
 	live/host_address.h \
 	live/live.c \

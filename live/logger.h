@@ -18,8 +18,9 @@
 
 #include <stdbool.h>
 
-#define LOGGER_LINE_MAX 4096U /* bytes, with its end; POSIX's PIPE_BUF on Linux: such a line is written whole or not   \
-			       */
+#define LOGGER_LINE_MAX                                                                                                \
+	4096U /* bytes, with its end; POSIX's PIPE_BUF on Linux: such a line is written whole or not                   \
+	       */
 
 struct logger_config {
 	bool json;

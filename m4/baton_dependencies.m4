@@ -16,6 +16,7 @@ AC_DEFUN([BATON_DEPENDENCIES], [
 	PKG_CHECK_MODULES([PCAP], [libpcap >= 1.10], [], [BATON_NEED([libpcap], [libpcap-dev])])
 	PKG_CHECK_MODULES([FYAML], [libfyaml >= 0.7], [], [BATON_NEED([libfyaml], [libfyaml-dev])])
 	PKG_CHECK_MODULES([JANSSON], [jansson >= 2.14], [], [BATON_NEED([jansson], [libjansson-dev])])
+	PKG_CHECK_MODULES([MICROHTTPD], [libmicrohttpd >= 0.9.70], [], [BATON_NEED([libmicrohttpd], [libmicrohttpd-dev])])
 	PKG_CHECK_MODULES([SODIUM], [libsodium >= 1.0.18], [], [BATON_NEED([libsodium], [libsodium-dev])])
 	PKG_CHECK_MODULES([ZLIB], [zlib >= 1.2.11], [], [BATON_NEED([zlib], [zlib1g-dev])])
 	PKG_CHECK_MODULES([CHECK], [check >= 0.15], [], [BATON_NEED([Check], [check])])

@@ -284,6 +284,8 @@ struct scenario_live {
 	char *control;         /* path of the control socket; NULL: there is none */
 	unsigned control_mode; /* its permissions */
 	char *control_group;   /* whose it is; NULL: the process's */
+	struct addr metrics;   /* where metrics are served; family 0: nowhere */
+	uint16_t metrics_port;
 	bool log_json;         /* the log as JSON, else as lines for people */
 	enum log_level log_level;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* control: and log:, what a live run is as a service. */
+/* control:, metrics: and log:, what a live run is as a service. */
 #include "sim/scenario_parse.h"
 
 #include <stdlib.h>
@@ -77,6 +77,25 @@ static void parse_control(struct parse *p, struct doc *d)
 		control_group(p, group);
 }
 
+/* ADDRESS:PORT; a name would be looked up elsewhere. */
+static void parse_metrics(struct parse *p, const struct doc *d)
+{
+	struct addr address;
+	const char *text;
+	uint16_t port;
+	char *host;
+
+	if (!parse_text(p, d, &text) || !parse_host_port(p, d, text, &host, &port))
+		return;
+	if (addr_parse(&address, host) < 0) {
+		MISTAKE(p, d, "'%s' is not an address", host);
+	} else {
+		p->s->live.metrics = address;
+		p->s->live.metrics_port = port;
+	}
+	free(host);
+}
+
 const char *const scenario_log_levels[] = {"error", "warning", "info", "connections", NULL};
 
 static void log_format(struct parse *p, const struct doc *d)
@@ -111,11 +130,14 @@ static void parse_log(struct parse *p, struct doc *d)
 void parse_live(struct parse *p)
 {
 	struct doc *control = doc_get(p->root, "control"), *log = doc_get(p->root, "log");
+	struct doc *metrics = doc_get(p->root, "metrics");
 
 	p->s->live.control_mode = CONTROL_MODE_DEFAULT;
 	p->s->live.log_level = LOG_LEVEL_INFO;
 	if (control)
 		parse_control(p, control);
+	if (metrics)
+		parse_metrics(p, metrics);
 	if (log)
 		parse_log(p, log);
 }

@@ -32,6 +32,7 @@ UNIT_TESTS = \
 	tests/unit/test_endpoint \
 	tests/unit/test_engine \
 	tests/unit/test_expect \
+	tests/unit/test_exporter \
 	tests/unit/test_forwarder \
 	tests/unit/test_frame \
 	tests/unit/test_handoff \
