@@ -48,7 +48,11 @@ static int tap_file_open(struct device *d, char why[DEVICE_WHY_MAX])
 	if (d->fd >= 0)
 		return 0;
 	if (errno == EPERM || errno == EACCES)
-		return device_fail(why, E_AUTH, "no right to " TUN_PATH ", which TAP device %s is opened by", d->name);
+		return device_fail(why, E_AUTH,
+				   "no right to " TUN_PATH
+				   ", by which TAP device %s is opened: run as root, or have root do "
+				   "`chmod 666 " TUN_PATH "`",
+				   d->name);
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 		return device_fail(why, E_UNSUPPORTED,
 				   "TAP device %s: no " TUN_PATH ": this kernel lacks the module tun (`modprobe tun`)",

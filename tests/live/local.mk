@@ -7,6 +7,7 @@ LIVE_TESTS = \
 	tests/live/relay.bats \
 	tests/live/load.bats \
 	tests/live/packets.bats \
+	tests/live/devices.bats \
 	tests/live/tcp.bats
 
 LIVE_HELPERS = tests/live/body
