@@ -165,6 +165,15 @@ static bool packet_fetch(struct replay *r)
 	return true;
 }
 
+/* Whether a packet of no known connection has a wrong checksum: its addresses or ports may be what is wrong. */
+static bool is_stray(const struct replay *r)
+{
+	uint16_t error;
+
+	return !(r->dissection.flags & TCP_SYN) &&
+	       replay_checksum_judge(&r->dissection, &error) == REPLAY_CHECKSUM_WRONG;
+}
+
 /* False: its connection must go on first. */
 static bool packet_give(struct replay *r)
 {
@@ -190,6 +199,10 @@ static bool packet_give(struct replay *r)
 	if (c && begins_anew(c, side, &r->dissection)) {
 		replay_conn_over(c);
 		c = NULL;
+	}
+	if (!c && is_stray(r)) {
+		r->totals.wrong++;
+		return true;
 	}
 	if (!c) {
 		room_make(r);

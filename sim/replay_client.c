@@ -83,6 +83,8 @@ static struct replay_plain plain_make(struct replay_conn *c, int64_t at, uint8_t
 /* An acknowledgement that the capture does not have, or not yet. */
 static void ack_send(struct replay_conn *c)
 {
+	if (c->reset_sent)
+		return;
 	const struct replay_plain s = plain_make(c, c->sent, TCP_ACK);
 
 	c->acks_added++;

@@ -319,7 +319,9 @@ static void client_packet(struct replay_conn *c, const struct dissection *d, con
 		c->server.known = true; /* its SYN is not in the capture, or comes late */
 		c->server.isn = d->ack - 1;
 	}
-	if (d->flags & TCP_ACK)
+	if (c->sides[0].reset) /* what answers late packets of the server */
+		as.waits = false;
+	else if ((d->flags & (TCP_ACK | TCP_RST)) == TCP_ACK)
 		as.waits = acknowledge(&c->server, d, shift_of(c, 0), &as.need);
 	as.beyond = c->synack && as.at + (int64_t)d->payload_len > (int64_t)c->client.window_edge;
 	if (arrives && !c->sides[0].reset) {
@@ -328,7 +330,7 @@ static void client_packet(struct replay_conn *c, const struct dissection *d, con
 		if (d->flags & TCP_FIN)
 			replay_stream_fin(&c->client, as.at + (syn ? 1 : 0) + d->payload_len);
 	}
-	if (d->flags & TCP_RST && arrives) {
+	if (d->flags & TCP_RST && arrives && !c->sides[0].reset) {
 		as.need = c->server.edge + replay_stream_ended(&c->server);
 		as.need_read = c->client.acked;
 		c->sides[0].reset = true;
@@ -359,8 +361,8 @@ static void server_packet(struct replay_conn *c, const struct dissection *d)
 		c->server.known = true;
 		c->server.isn = d->seq - 1;
 	}
-	if (!c->host || !payload_whole(c, d))
-		return;
+	if (!c->host || !payload_whole(c, d) || c->sides[0].reset)
+		return; /* after a reset nobody is there any more to take it */
 	if (d->flags & TCP_ACK && !(d->flags & TCP_RST && !c->synack))
 		acknowledge(&c->client, d, d->flags & TCP_SYN ? 0 : shift_of(c, 1), &after);
 	if (d->flags & TCP_RST) {
@@ -374,8 +376,6 @@ static void server_packet(struct replay_conn *c, const struct dissection *d)
 		return;
 	}
 	at = d->flags & TCP_SYN ? -1 : replay_stream_place(&c->server, d->seq);
-	if (c->sides[0].reset)
-		return; /* nobody was there any more to read it */
 	replay_stream_put(&c->server, d->flags & TCP_SYN ? 0 : at, d->payload, d->payload_len, c->client.acked,
 			  server_take, c);
 	if (d->flags & TCP_FIN)
