@@ -106,11 +106,6 @@ void script_end(struct script *s)
 	s->over = true;
 }
 
-size_t script_held(const struct script *s)
-{
-	return s->expected.len + s->own.len + s->steps_count * sizeof(*s->steps);
-}
-
 void script_wake(struct script *s, nstime now)
 {
 	if (s->sock && !sock_frozen(s->sock)) /* it is woken by its stack when it thaws, or at another node */

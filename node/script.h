@@ -68,9 +68,6 @@ void script_heard(struct script *s, size_t n);
 /* Nobody wants more of it: when it is woken, the connection is closed if all was said, aborted if not. */
 void script_end(struct script *s);
 
-/* Bytes that it holds. */
-size_t script_held(const struct script *s);
-
 /* Plays on as far as it goes. The node is to be pumped then. */
 void script_wake(struct script *s, nstime now);
 

@@ -139,13 +139,15 @@ void replay_conn_fail(struct replay_conn *c, const char *format, ...)
 
 bool replay_conn_is_full(const struct replay_conn *c)
 {
-	return !c->dead && (c->queue.count > REPLAY_CONN_QUEUE_MAX || c->counted > REPLAY_CONN_HELD_MAX);
+	return !c->dead && (c->queue.count > REPLAY_CONN_QUEUE_MAX ||
+			    c->counted + c->script.expected.len + c->client.pieces_bytes + c->server.pieces_bytes >
+				    REPLAY_CONN_HELD_MAX);
 }
 
+/* What is under way. What a server has not read may wait for the client's next packet. */
 void replay_conn_count(struct replay_conn *c)
 {
-	uint64_t now = c->queue.bytes + c->queue.count * sizeof(struct buf) + script_held(&c->script) +
-		       c->client.pieces_bytes + c->server.pieces_bytes + replay_socket_held(c);
+	uint64_t now = c->queue.bytes + c->queue.count * sizeof(struct buf) + c->script.own.len + replay_socket_held(c);
 
 	c->replay->held += now - c->counted;
 	c->counted = now;

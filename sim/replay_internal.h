@@ -18,7 +18,7 @@
 #define REPLAY_MTU            1500U
 #define REPLAY_CONN_HELD_MAX  (1024U * 1024)     /* bytes of a connection that wait, before reading waits */
 #define REPLAY_CONN_QUEUE_MAX 512U               /* segments, likewise */
-#define REPLAY_HELD_MAX       (8U * 1024 * 1024) /* bytes of all of them */
+#define REPLAY_HELD_MAX       (1024U * 1024) /* bytes under way of all of them */
 #define REPLAY_HELD_PATIENCE  NSTIME_S           /* then a packet is read all the same: others may wait for it */
 #define REPLAY_STALL          (45 * NSTIME_S) /* a connection that waits so long is given up; a classifier waits 30 s */
 #define REPLAY_LINGER         (30 * NSTIME_S) /* of the capture: how long packets may follow a connection's end */
@@ -148,7 +148,7 @@ struct replay {
 	size_t closing_count;
 	struct replay_host *hosts;
 	size_t hosts_count;
-	uint64_t held; /* bytes of all connections */
+	uint64_t held; /* bytes under way of all connections */
 
 	/* the reader */
 	struct timer reader, tend;

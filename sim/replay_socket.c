@@ -117,7 +117,7 @@ bool replay_socket_complete(const struct replay_conn *c)
 
 size_t replay_socket_held(const struct replay_conn *c)
 {
-	return c->socket ? script_held(&c->socket->script) : 0;
+	return c->socket ? c->socket->script.own.len : 0;
 }
 
 void replay_socket_end(struct replay_conn *c)
