@@ -24,6 +24,8 @@ const struct bench bench_list[] = {
 	{"canon", "print a generated capture as canonical text, by size, beside tshark and tcpprep where they are",
 	 bench_canon},
 	{"diff", "compare a generated capture with itself, by size", bench_diff},
+	{"replay", "replay a generated capture as fast as it goes, by size, beside readers where they are",
+	 bench_replay},
 	{NULL, NULL, NULL},
 };
 

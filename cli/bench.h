@@ -53,5 +53,6 @@ int bench_scale(struct bench_report *r);
 int bench_nodes(struct bench_report *r);
 int bench_canon(struct bench_report *r);
 int bench_diff(struct bench_report *r);
+int bench_replay(struct bench_report *r);
 
 #endif

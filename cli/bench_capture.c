@@ -23,7 +23,9 @@
 #define REQUEST_LEN  300U
 #define REPLY_LEN    60U /* segments */
 #define OPTIONS_LEN  12U /* two no-operations and timestamps */
-#define HEADERS_LEN  (14U + 20U + 20U + OPTIONS_LEN)
+#define SYN_OPTIONS  16U /* MSS, SACK permitted, timestamps */
+#define BEFORE_LEN   (14U + 20U + 20U)
+#define HEADERS_LEN  (BEFORE_LEN + OPTIONS_LEN)
 #define RECORD_LEN   48U /* bytes of a pcapng block that are not the packet */
 #define STEP_REPLY   5U  /* of a flow: when its reply begins */
 #define PACKET_NS    2000U
@@ -49,18 +51,21 @@ struct generator {
 	nstime now;
 	uint64_t bytes, packets;
 	uint8_t payload[2 * SEGMENT_LEN];
-	uint8_t frame[HEADERS_LEN + SEGMENT_LEN];
+	uint8_t request[REQUEST_LEN];
+	uint8_t frame[BEFORE_LEN + SYN_OPTIONS + SEGMENT_LEN];
 };
 
+/* `len`: bytes of TCP's options and data. */
 static void headers_write(struct generator *g, const struct flow *f, bool up, uint8_t flags, size_t len)
 {
-	struct writer w = writer_make(g->frame, HEADERS_LEN);
+	struct writer w = writer_make(g->frame, BEFORE_LEN + SYN_OPTIONS);
+	bool syn = flags & FLAG_SYN;
 	uint32_t client = 0x0a010000U + f->number / 50000, server = 0x0a020001U;
 	uint16_t port = (uint16_t)(1024 + f->number % 50000);
 
 	writer_bytes(&w, up ? "\2\0\0\0\0\2\2\0\0\0\0\1\x08\0" : "\2\0\0\0\0\1\2\0\0\0\0\2\x08\0", 14);
 	writer_u16(&w, 0x4500);
-	writer_u16(&w, (uint16_t)(HEADERS_LEN - 14 + len));
+	writer_u16(&w, (uint16_t)(BEFORE_LEN - 14 + len));
 	writer_u32(&w, 0x4000);     /* identification 0, don't fragment */
 	writer_u32(&w, 0x40060000); /* 64 hops, TCP */
 	writer_u32(&w, up ? client : server);
@@ -69,22 +74,24 @@ static void headers_write(struct generator *g, const struct flow *f, bool up, ui
 	writer_u16(&w, up ? 80 : port);
 	writer_u32(&w, up ? f->client_seq : f->server_seq);
 	writer_u32(&w, flags == FLAG_SYN ? 0 : up ? f->server_seq : f->client_seq);
-	writer_u16(&w, (uint16_t)(0x8000U | flags));
+	writer_u16(&w, (uint16_t)((syn ? 0x9000U : 0x8000U) | flags));
 	writer_u16(&w, 0xffff);
 	writer_u32(&w, 0);
-	writer_u32(&w, 0x0101080a);
+	if (syn)
+		writer_u32(&w, 0x020405b4);
+	writer_u32(&w, syn ? 0x0402080a : 0x0101080a);
 	writer_u32(&w, (uint32_t)(g->now / NSTIME_MS) + f->number);
 	writer_u32(&w, flags == FLAG_SYN ? 0 : (uint32_t)(g->now / NSTIME_MS));
 }
 
 static void checksums_write(struct generator *g, size_t len)
 {
-	uint8_t pseudo[4] = {0, 6, (uint8_t)((20 + OPTIONS_LEN + len) >> 8), (uint8_t)(20 + OPTIONS_LEN + len)};
+	uint8_t pseudo[4] = {0, 6, (uint8_t)((20 + len) >> 8), (uint8_t)(20 + len)};
 	uint16_t ip = (uint16_t)~checksum_sum(g->frame + 14, 20), tcp;
 
 	memcpy(g->frame + 24, &ip, 2);
 	tcp = checksum_add(checksum_sum(pseudo, sizeof(pseudo)), checksum_sum(g->frame + 26, 8));
-	tcp = (uint16_t)~checksum_add(tcp, checksum_sum(g->frame + 34, HEADERS_LEN - 34 + len));
+	tcp = (uint16_t)~checksum_add(tcp, checksum_sum(g->frame + 34, 20 + len));
 	memcpy(g->frame + 50, &tcp, 2);
 }
 
@@ -92,16 +99,17 @@ static void checksums_write(struct generator *g, size_t len)
 static int segment_write(struct generator *g, struct flow *f, bool up, uint8_t flags, size_t len)
 {
 	uint32_t *seq = up ? &f->client_seq : &f->server_seq;
+	size_t options = flags & FLAG_SYN ? SYN_OPTIONS : OPTIONS_LEN;
 
-	headers_write(g, f, up, flags, len);
-	memcpy(g->frame + HEADERS_LEN, g->payload + *seq % SEGMENT_LEN, len);
-	checksums_write(g, len);
+	headers_write(g, f, up, flags, options + len);
+	memcpy(g->frame + HEADERS_LEN, up ? g->request : g->payload + *seq % SEGMENT_LEN, len);
+	checksums_write(g, options + len);
 	*seq += (uint32_t)len + (flags & (FLAG_SYN | FLAG_FIN) ? 1 : 0);
 	g->now += PACKET_NS;
 	g->packets++;
-	g->bytes += RECORD_LEN + HEADERS_LEN + len;
-	return pcapng_packet(g->file, g->interface, g->now, g->frame, (uint32_t)(HEADERS_LEN + len), PCAPNG_UNKNOWN,
-			     NULL);
+	g->bytes += RECORD_LEN + BEFORE_LEN + options + len;
+	return pcapng_packet(g->file, g->interface, g->now, g->frame, (uint32_t)(BEFORE_LEN + options + len),
+			     PCAPNG_UNKNOWN, NULL);
 }
 
 /* The flow's next segment; *over when it was its last. */
@@ -139,12 +147,16 @@ static void flow_begin(struct flow *f, uint32_t number)
 
 static int capture_fill(struct generator *g, uint64_t bytes)
 {
+	static const char head[] = "GET / HTTP/1.1\r\nHost: bench\r\nX: ";
 	struct flow flows[BENCH_CAPTURE_FLOWS];
 	uint32_t count = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(g->payload); i++)
 		g->payload[i] = (uint8_t)(i * i >> 3 ^ i);
+	memset(g->request, 'a', REQUEST_LEN);
+	memcpy(g->request, head, sizeof(head) - 1);
+	memcpy(g->request + REQUEST_LEN - 4, "\r\n\r\n", 4);
 	while (count < BENCH_CAPTURE_FLOWS) {
 		flow_begin(&flows[count], count);
 		count++;

@@ -2,8 +2,9 @@
 /* What the benchmarks of captures share: a generated capture, and a measured run of a program that reads it.
  *
  * The capture is pcapng with nanoseconds, as Baton writes them: BENCH_CAPTURE_FLOWS connections at a time on one
- * Ethernet interface, each a handshake, a request of 300 bytes, a reply of 60 full segments with an acknowledgement for
- * every two, and both FINs; options, numbers and checksums as on a real link. Called by cli/bench_canon.c. */
+ * Ethernet interface, each a handshake, an HTTP request of 300 bytes, a reply of 60 full segments with an
+ * acknowledgement for every two, and both FINs; options, numbers and checksums as on a real link. Called by
+ * cli/bench_canon.c, cli/bench_reader.c and cli/bench_replay.c. */
 #ifndef BATON_CLI_BENCH_CAPTURE_H
 #define BATON_CLI_BENCH_CAPTURE_H
 

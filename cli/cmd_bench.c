@@ -32,7 +32,7 @@ static void print_help(void)
 	puts("\n"
 	     "options:\n"
 	     "  --json        print an array of { name, metric, value, unit, machine, commit } instead\n"
-	     "  --size SIZE   of the captures that canon and diff read, such as 1 GB; 200 MB without it\n"
+	     "  --size SIZE   of the captures that canon, diff and replay read, such as 1 GB; 200 MB without it\n"
 	     "  --help        this text\n"
 	     "\n"
 	     "exit status: 0 measured, 2 the command line is wrong, 3 a benchmark broke.");

@@ -10,6 +10,9 @@ baton_SOURCES = \
 	cli/bench_handoff.c \
 	cli/bench_handoff.h \
 	cli/bench_nodes.c \
+	cli/bench_reader.c \
+	cli/bench_reader.h \
+	cli/bench_replay.c \
 	cli/bench_scale.c \
 	cli/bench_sim.c \
 	cli/bench_world.c \

@@ -259,6 +259,7 @@ static void packets_line(const struct replay_totals *t)
 	} parts[] = {{t->other, "not TCP"},
 		     {t->malformed, "malformed"},
 		     {t->elsewhere, "of other interfaces"},
+		     {t->encapsulated, "encapsulated"},
 		     {t->lost, "dropped when they were captured"},
 		     {t->wrong, "with a wrong checksum"},
 		     {t->unset, "with the checksum left to a network card"}};

@@ -21,9 +21,11 @@
 #define OPTION_IF_NAME    2U
 #define PACKET_OPTIONS    28U /* where a packet's bytes begin, which its options follow */
 #define OPTION_COMMENT    1U
-#define UNTOLD            (UINT32_MAX >> 1)
-#define LOST              (UINT32_C(1) << 31) /* with a packet's name: a comment says that it was dropped */
-#define PACKETS_DONE_MAX  65536U              /* bytes of `packets` that are done with before the rest moves up */
+#define UNTOLD            (UINT32_MAX >> 2)
+/* With a packet's name: what a comment of Baton's says. */
+#define LOST             (UINT32_C(1) << 31)
+#define ENCAPSULATED     (UINT32_C(1) << 30)
+#define PACKETS_DONE_MAX 65536U /* bytes of `packets` that are done with before the rest moves up */
 
 struct interfaces {
 	char (*names)[INTERFACE_NAME_MAX + 1];
@@ -123,31 +125,44 @@ static void packet_add(struct interfaces *w, uint32_t interface)
 	vec_append(&w->packets, &name, sizeof(name));
 }
 
-/* Whether a comment says "dropped: ", as its first or a later part. */
-static bool comment_tells_lost(const uint8_t *text, uint32_t len)
+/* Whether one of a comment's parts, which "; " joins, begins so. */
+static bool comment_has(const uint8_t *text, uint32_t len, const char *word)
 {
-	static const char word[] = "dropped: ", after[] = "; dropped: ";
+	size_t n = strlen(word);
 
-	return (len >= sizeof(word) - 1 && !memcmp(text, word, sizeof(word) - 1)) ||
-	       memmem(text, len, after, sizeof(after) - 1);
+	for (const uint8_t *end = text + len; (size_t)(end - text) >= n;) {
+		const uint8_t *next = memmem(text, (size_t)(end - text), "; ", 2);
+
+		if (!memcmp(text, word, n))
+			return true;
+		if (!next)
+			break;
+		text = next + 2;
+	}
+	return false;
+}
+
+static void comment_take(struct interfaces *w, const uint8_t *text, uint32_t len)
+{
+	uint32_t entry;
+
+	memcpy(&entry, w->packets.data + w->packets_last, sizeof(entry));
+	entry |= comment_has(text, len, "dropped: ") ? LOST : 0;
+	if (comment_has(text, len, "encapsulated, ") || comment_has(text, len, "bounced, "))
+		entry |= ENCAPSULATED;
+	memcpy(w->packets.data + w->packets_last, &entry, sizeof(entry));
 }
 
 /* The options of the latest packet, or as many of them as are looked at. */
 static void options_take(struct interfaces *w)
 {
-	uint32_t entry;
-
 	for (uint32_t at = 0; at + 4 <= w->have && load16(w, at);) {
 		uint32_t len = load16(w, at + 2);
 
 		if (at + 4 + len > w->have)
 			len = w->have - at - 4;
-		if (load16(w, at) == OPTION_COMMENT && comment_tells_lost(w->block + at + 4, len)) {
-			memcpy(&entry, w->packets.data + w->packets_last, sizeof(entry));
-			entry |= LOST;
-			memcpy(w->packets.data + w->packets_last, &entry, sizeof(entry));
-			return;
-		}
+		if (load16(w, at) == OPTION_COMMENT)
+			comment_take(w, w->block + at + 4, len);
 		at += 4 + (len + 3) / 4 * 4;
 	}
 }
@@ -267,11 +282,11 @@ void interfaces_watch(struct interfaces *w, const uint8_t *p, size_t n)
 	}
 }
 
-const char *interfaces_next(struct interfaces *w, bool *lost)
+const char *interfaces_next(struct interfaces *w, struct interfaces_comment *told)
 {
 	uint32_t name;
 
-	*lost = false;
+	*told = (struct interfaces_comment){0};
 	if (w->packets_at == w->packets.len)
 		return NULL;
 	memcpy(&name, w->packets.data + w->packets_at, sizeof(name));
@@ -282,7 +297,8 @@ const char *interfaces_next(struct interfaces *w, bool *lost)
 		memmove(w->packets.data, w->packets.data + w->packets_at, w->packets.len);
 		w->packets_at = 0;
 	}
-	*lost = name & LOST;
-	name &= ~LOST;
+	told->lost = name & LOST;
+	told->encapsulated = name & ENCAPSULATED;
+	name &= ~(LOST | ENCAPSULATED);
 	return name == UNTOLD ? NULL : w->names[name];
 }

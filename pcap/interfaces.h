@@ -16,6 +16,12 @@
 
 struct interfaces;
 
+/* What comments say that Baton writes into captures of its own. */
+struct interfaces_comment {
+	bool lost;         /* "dropped: ": it was seen, and did not arrive */
+	bool encapsulated; /* "encapsulated, ", "bounced, ": its addresses and ports are the cluster's */
+};
+
 /* NULL when out of memory. */
 struct interfaces *interfaces_new(void);
 
@@ -24,9 +30,8 @@ void interfaces_watch(struct interfaces *w, const uint8_t *p, size_t n);
 
 /* The interface of the next packet: its name as one word (blanks and control characters are underscores), or "ifN"
  * when it has none, N being its number. NULL where the section has one interface so far, or the file is not pcapng.
- * Good until more bytes are watched. *lost: a comment of the packet says "dropped: ", as those of a capture do that
- * Baton took: it was seen, and did not arrive. */
-const char *interfaces_next(struct interfaces *w, bool *lost);
+ * Good until more bytes are watched. *told: what the packet's comments say. */
+const char *interfaces_next(struct interfaces *w, struct interfaces_comment *told);
 
 /* NULL is allowed. */
 void interfaces_free(struct interfaces *w);

@@ -197,7 +197,7 @@ int capture_next(struct capture *c, struct capture_packet *p)
 	if (r != 1)
 		return capture_fail(c);
 	c->count++;
-	p->interface = interfaces_next(gunzip_interfaces(c->stream), &p->lost);
+	p->interface = interfaces_next(gunzip_interfaces(c->stream), &p->told);
 	p->matches = !c->filtered || pcap_offline_filter(&c->filter, header, data);
 	p->time_ns = time_saturated(header->ts.tv_sec, header->ts.tv_usec);
 	p->frame_len = header->len < header->caplen ? header->caplen : header->len;

@@ -29,8 +29,8 @@ struct capture_packet {
 	const uint8_t *ip;     /* where the IP packet begins; NULL: not IP */
 	uint32_t ip_captured;  /* bytes there */
 	uint32_t ip_available; /* bytes there on the wire; more than ip_captured when snapped */
-	bool lost;             /* a comment says that it was dropped (pcap/interfaces) */
-	bool matches;          /* the filter; true without one */
+	struct interfaces_comment told; /* what its comments say */
+	bool matches;                   /* the filter; true without one */
 };
 
 /* Opens a capture; "-" is standard input. NULL with `why` (CAPTURE_WHY_MAX bytes) filled: it is missing, not a

@@ -104,8 +104,9 @@ static bool packet_judge(struct replay *r)
 {
 	r->totals.packets++;
 	dissect(&r->dissection, &r->packet);
-	if (r->packet.lost) {
-		r->totals.lost++;
+	if (r->packet.told.lost || r->packet.told.encapsulated) {
+		r->totals.lost += r->packet.told.lost;
+		r->totals.encapsulated += !r->packet.told.lost;
 		return false;
 	}
 	if (r->dissection.kind == DISSECT_TCP)

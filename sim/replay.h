@@ -28,7 +28,7 @@
 #include <stdint.h>
 
 #define REPLAY_CONNECTIONS_MAX 65536U            /* open at a time; of more the one that was quiet longest is over */
-#define REPLAY_CLOSING_MAX     8192U             /* closed ones of which late packets may come; likewise */
+#define REPLAY_CLOSING_MAX     4096U             /* closed ones of which late packets may come; likewise */
 #define REPLAY_WHY_MAX         256U              /* bytes of a text, with its NUL */
 #define REPLAY_SPEED_MAX       0U                /* no waiting */
 #define REPLAY_PAUSE_MAX       (3600 * NSTIME_S) /* a longer pause in a capture is cut to this */
@@ -69,10 +69,11 @@ struct replay_totals {
 	uint64_t packets; /* read */
 	uint64_t other;   /* not TCP, or fragments of it */
 	uint64_t malformed;
-	uint64_t elsewhere; /* of a connection that another interface of the file shows */
-	uint64_t lost;      /* that a comment says were dropped */
-	uint64_t unset;     /* whose checksum was left to a network card */
-	uint64_t wrong;     /* whose checksum is wrong otherwise */
+	uint64_t elsewhere;    /* of a connection that another interface of the file shows */
+	uint64_t encapsulated; /* that a comment says were: other interfaces show their connections */
+	uint64_t lost;         /* that a comment says were dropped */
+	uint64_t unset;        /* whose checksum was left to a network card */
+	uint64_t wrong;        /* whose checksum is wrong otherwise */
 	uint64_t connections, whole, broken, no_replay;
 	uint64_t forgotten; /* over before their end for want of room */
 	uint64_t client_bytes, server_bytes, client_arrived, server_arrived, client_lacking, server_lacking;

@@ -193,11 +193,19 @@ static void queue_run(struct replay_conn *c)
 	}
 }
 
+/* Whether the captured client's next acknowledgement is further off than this sender may send, or not read. */
+static bool waits_for_server(const struct replay_conn *c)
+{
+	const struct replay *r = c->replay;
+
+	return c->wait == REPLAY_WAIT_SERVER || (!c->queue.head && (r->blocked || r->blocker == c));
+}
+
 void replay_client_run(struct replay_conn *c)
 {
 	queue_run(c);
-	/* As any receiver does, where the captured client's next acknowledgement is too far off for this sender. */
-	if (!c->dead && c->irs_known && c->acked < c->rcv && c->wait == REPLAY_WAIT_SERVER) {
+	/* As any receiver does. */
+	if (!c->dead && c->irs_known && c->acked < c->rcv && waits_for_server(c)) {
 		if (c->rcv - c->acked >= 2 * MSS)
 			ack_send(c);
 		else

@@ -298,6 +298,15 @@ static bool checksum_see(struct replay *r, const struct dissection *d, uint16_t 
 	return true;
 }
 
+/* Segments came too early for longer than they can be kept. */
+static void keep_all(struct replay_conn *c, bool kept)
+{
+	if (kept || c->lack)
+		return;
+	c->lack = REPLAY_LACK_MUCH;
+	conn_drop(c);
+}
+
 static uint8_t shift_of(const struct replay_conn *c, unsigned side)
 {
 	return c->sides[0].scales && c->sides[1].scales ? c->sides[side].scale : 0;
@@ -378,8 +387,8 @@ static void server_packet(struct replay_conn *c, const struct dissection *d)
 		return;
 	}
 	at = d->flags & TCP_SYN ? -1 : replay_stream_place(&c->server, d->seq);
-	replay_stream_put(&c->server, d->flags & TCP_SYN ? 0 : at, d->payload, d->payload_len, c->client.acked,
-			  server_take, c);
+	keep_all(c, replay_stream_put(&c->server, d->flags & TCP_SYN ? 0 : at, d->payload, d->payload_len,
+				      c->client.acked, server_take, c));
 	if (d->flags & TCP_FIN)
 		replay_stream_fin(&c->server, at + d->payload_len);
 	ends_take(c);

@@ -16,10 +16,10 @@
 #include <sys/queue.h>
 
 #define REPLAY_MTU            1500U
-#define REPLAY_CONN_HELD_MAX  (1024U * 1024)     /* bytes of a connection that wait, before reading waits */
-#define REPLAY_CONN_QUEUE_MAX 512U               /* segments, likewise */
-#define REPLAY_HELD_MAX       (1024U * 1024) /* bytes under way of all of them */
-#define REPLAY_HELD_PATIENCE  NSTIME_S           /* then a packet is read all the same: others may wait for it */
+#define REPLAY_CONN_HELD_MAX  (1024U * 1024)  /* bytes of a connection that wait, before reading waits */
+#define REPLAY_CONN_QUEUE_MAX 512U            /* segments, likewise */
+#define REPLAY_HELD_MAX       (1024U * 1024)  /* bytes under way of all of them */
+#define REPLAY_HELD_PATIENCE  NSTIME_S        /* then a packet is read all the same: others may wait for it */
 #define REPLAY_STALL          (45 * NSTIME_S) /* a connection that waits so long is given up; a classifier waits 30 s */
 #define REPLAY_LINGER         (30 * NSTIME_S) /* of the capture: how long packets may follow a connection's end */
 

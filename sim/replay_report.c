@@ -13,7 +13,7 @@ static const char *const lacks[] = {
 	[REPLAY_LACK_CLIENT] = "one-sided: the capture has no packet of the client",
 	[REPLAY_LACK_SERVER] = "one-sided: the capture has no packet of the server",
 	[REPLAY_LACK_BYTES] = "snapped: the capture has only the beginning of its packets",
-	[REPLAY_LACK_MUCH] = "the capture lacks too much of it",
+	[REPLAY_LACK_MUCH] = "a gap: the capture lacks too much in one place",
 	[REPLAY_LACK_REFUSED] = "refused by the captured server",
 	[REPLAY_LACK_SILENT] = "nobody says a byte before the server's reset, so that there is nothing to hand over",
 	[REPLAY_LACK_PORT] = "no port was left for its client",
@@ -51,9 +51,9 @@ static void remarks(const struct replay_conn *c, char text[REPLAY_WHY_MAX])
 		remark(text, "the capture has bytes twice that differ");
 	if (c->ignored_reset)
 		remark(text, "a reset before the server's SYN was left out: the client took no notice of it");
-	if (c->sides[0].reset)
+	if (c->sides[0].reset && c->reset_sent)
 		remark(text, "reset by the client, as captured");
-	if (c->sides[1].reset)
+	if (c->sides[1].reset && c->script.reset)
 		remark(text, "reset by the server, as captured");
 	if (!ended && !c->sides[0].reset && !c->sides[1].reset)
 		remark(text, "the capture does not show its end");
@@ -175,6 +175,7 @@ void replay_collect(const struct replay *r, struct metrics *m)
 		{"replay.packets.not_tcp", t->other},
 		{"replay.packets.malformed", t->malformed},
 		{"replay.packets.of_other_interfaces", t->elsewhere},
+		{"replay.packets.encapsulated", t->encapsulated},
 		{"replay.packets.dropped_as_captured", t->lost},
 		{"replay.packets.checksum_wrong", t->wrong},
 		{"replay.packets.checksum_unset", t->unset},

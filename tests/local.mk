@@ -60,6 +60,7 @@ UNIT_TESTS = \
 	tests/unit/test_record \
 	tests/unit/test_relay \
 	tests/unit/test_replay \
+	tests/unit/test_replay_world \
 	tests/unit/test_request \
 	tests/unit/test_rules \
 	tests/unit/test_scenario \

@@ -134,6 +134,7 @@ shark_bytes() {
 	[ "$(grep -c ' whole' <<<"$output")" -eq 14 ]
 	[[ $output == *"connections 13: 13 whole, 0 broken, 0 not replayable; 8 handed over"* ]]
 	grep -q 'path /js/\*  *backend2 .* whole' <<<"$output"
+	grep -q 'path /css/\*  *backend1 .* whole' <<<"$output"
 	grep -q 'everything  *backend3 .* whole' <<<"$output"
 	[ "$(wc -l <out/replay.csv)" -eq 14 ]
 	[ "$(metric out replay.whole)" = 13 ]
@@ -241,4 +242,71 @@ shark_bytes() {
 	expect 2 "did you mean '--capture'?" replay "$f" --captrue "$c"
 	expect 2 "has no service" replay "$srcdir/scenarios/tutorial/1-two-hosts.yaml" --out out --capture "$c"
 	expect 0 "usage: baton replay" replay --help
+}
+
+# own SCENARIO CAPTURE OPTION...: runs it with captures and replays one through it.
+own() {
+	local scenario=$srcdir/scenarios/$1.yaml capture=$2
+	shift 2
+	"$BATON" run --quiet --out run "$@" --set 'expect=[]' "$scenario"
+	run "$BATON" replay "$scenario" --set 'faults=[]' --set 'expect=[]' --out out --json --capture "run/$capture"
+	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
+}
+
+@test "a run's own capture through the same scenario gives the same bytes and hand-offs" {
+	own handoff client1.internet.pcapng --set 'faults=[]' --set traffic.0.requests=400 --csv --set 'capture=[ "client1.internet" ]'
+	[ "$(totals whole)" = 50 ]
+	[ "$(totals handed_over)" = 50 ]
+	# what each connection received, and where it was handed to: by number, as they were opened
+	awk -F, 'NR > 1 && $2 == "client1" {print $6, $7}' run/flows.csv >ran
+	jq -r 'select(.connection) | "\(.connection) \(.rule) \(.server_bytes == .server_arrived_bytes) \(.client_bytes == .client_arrived_bytes)"' \
+		<(printf '%s\n' "${lines[@]}") | sort -n | awk '{print $2, $3, $4}' >replayed
+	[ "$(cut -d' ' -f1 ran)" = "$(cut -d' ' -f1 replayed)" ]
+	! grep -qv 'true true' replayed
+	# and its capture is of the same conversation
+	"$BATON" replay "$srcdir/scenarios/handoff.yaml" --set 'faults=[]' --out again --quiet --capture run/client1.internet.pcapng \
+		--set 'capture=[ "client*.internet" ]' --as stream
+}
+
+@test "own captures of lossy, TLS, half-closing, resetting and IPv6 runs, and of all interfaces at once, replay whole" {
+	own wan client1.internet.pcapng --set 'capture=[ "client1.internet" ]' --set traffic.0.requests=40
+	own tls-sni client3.internet.pcapng --set 'capture=[ "client3.internet" ]'
+	own half-close client1.internet.pcapng --set 'capture=[ "client1.internet" ]'
+	own aborts client1.internet.pcapng --set 'capture=[ "client1.internet" ]'
+	[[ $output == *"reset by the client, as captured"* ]]
+	own ipv6 client1.internet.pcapng --set 'capture=[ "client1.internet" ]'
+	[ "$(totals packets.checksum_wrong)" -gt 0 ]
+	own early-packets all.pcapng --set capture=all
+	[ "$(totals packets.of_other_interfaces)" -gt 0 ]
+	[ "$(totals packets.encapsulated)" -gt 0 ]
+	[ "$(totals not_replayable)" = 0 ]
+}
+
+@test "packets that were dropped as they were captured did not arrive" {
+	own handoff client1.internet.pcapng --set 'capture=[ "client1.internet" ]' --set traffic.0.requests=80 --set 'faults=[]' \
+		--set 'nodes.client.on.internet={ delay: 20 ms, loss: 5 % }'
+	[ "$(totals packets.dropped_as_captured)" -gt 5 ]
+	[ "$(totals whole)" = 10 ]
+}
+
+@test "replayed connections survive bad networks, failing hand-offs and drains" {
+	local capture=$srcdir/tests/captures/bro.org.pcap
+	replay "$capture" --set 'nodes.client.on.internet={ delay: 5 ms, jitter: 2 ms, loss: 3 %, corrupt: 1 %, duplicate: 2 % }' \
+		--set 'nodes.backend.on.cluster={ loss: 5 %, corrupt: 2 % }'
+	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
+	[ "$(totals whole)" = 13 ]
+	[ "$(totals retransmissions_added)" -gt 0 ]
+	replay "$capture" --set 'services.web.rules=[ { to: "backend*" } ]' \
+		--set 'faults=[ { at: 1 s, drain: backend1 }, { at: 3 s, drain: backend3 }, { at: 5 s, undrain: backend1 } ]'
+	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
+	[ "$(printf '%s\n' "${lines[@]}" | jq -s 'map(select(.handoffs? > 1)) | length')" -ge 2 ]
+	replay "$capture" --set 'faults=[ { at: 200 ms, crash: backend2 } ]'
+	[ "$status" -eq 1 ]
+	[ "$(totals broken)" -ge 1 ]
+}
+
+@test "doc/replay.md shows what is printed" {
+	cd "$srcdir"
+	BATON="$BATON" tests/lib/doc-outputs doc/replay.md | diff doc/replay.md -
+	BATON="$BATON" tests/lib/doc-replays | diff <(sed -n '/^<!-- tests.lib.doc-replays -->/,/^$/{/^|/p}' doc/replay.md) -
 }
