@@ -50,26 +50,26 @@ over() {
 @test "loss and corruption: every byte is right" {
 	mapfile -t options < <(ends "loss=0.5 %" "corrupt=0.5 %" "delay=1 ms")
 	impaired "${options[@]}"
-	for i in 1 2 3 4; do
-		[ "$(get client $VIP/lossy$i -H 'Baton-Reply: 500000')" = 500000 ]
+	for i in 1 2 3; do
+		[ "$(get client $VIP/lossy$i -H 'Baton-Reply: 200000')" = 200000 ]
 	done
 	"$HELPERS/body" 0123456789abcdef 2000000 >"$T/upload"
 	n client curl -sS --fail --max-time 60 -o /dev/null -T "$T/upload" -H 'Baton-Body: 0123456789abcdef' $VIP/upload
 	over
-	[ "$(result bridge packets.dropped_by.loss)" -gt 20 ]
-	[ "$(result bridge packets.corrupted)" -gt 20 ]
+	[ "$(result bridge packets.dropped_by.loss)" -gt 10 ]
+	[ "$(result bridge packets.corrupted)" -gt 10 ]
 	[ "$(result wired streams.corrupted)" = 0 ]
 }
 
 @test "duplicates, reordering and jitter" {
-	mapfile -t options < <(ends "duplicate=2 %" "reorder=20 %" "delay=4 ms" "jitter=1 ms")
+	mapfile -t options < <(ends "duplicate=2 %" "reorder=10 %" "delay=2 ms" "jitter=500 us")
 	impaired "${options[@]}"
 	for i in 1 2 3; do
-		[ "$(get client $VIP/mixed$i -H 'Baton-Reply: 3000000')" = 3000000 ]
+		[ "$(get client $VIP/mixed$i -H 'Baton-Reply: 1000000')" = 1000000 ]
 	done
 	over
-	[ "$(result bridge packets.duplicated)" -gt 50 ]
-	[ "$(result bridge packets.reordered)" -gt 50 ]
+	[ "$(result bridge packets.duplicated)" -gt 20 ]
+	[ "$(result bridge packets.reordered)" -gt 20 ]
 }
 
 @test "a narrow wire: a download takes as long as its rate lets it, and a queue that is full loses nothing" {
@@ -83,14 +83,16 @@ over() {
 	impaired
 	n client nft -f - <<-END
 		table ip bad {
-			chain in { type filter hook input priority 0; meta iifname eth0 tcp sport 80 numgen random mod 100 < 1 counter drop; }
-			chain out { type filter hook output priority 0; meta oifname eth0 tcp dport 80 numgen random mod 100 < 1 counter drop; }
+			chain in { type filter hook input priority 0; meta iifname eth0 tcp sport 80 numgen random mod 100 < 3 counter drop; }
+			chain out { type filter hook output priority 0; meta oifname eth0 tcp dport 80 numgen random mod 100 < 3 counter drop; }
 		}
 	END
 	for i in 1 2 3; do
-		[ "$(get client $VIP/dropped$i -H 'Baton-Reply: 500000')" = 500000 ]
+		[ "$(get client $VIP/dropped$i -H 'Baton-Reply: 300000')" = 300000 ]
 	done
-	[ "$(n client nft -j list chain ip bad in | jq '[.. | .counter? // empty | .packets] | add')" -gt 3 ]
+	n client nft list table ip bad
+	# (a frame that stands for several packets is one to nftables)
+	[ "$(n client nft -j list table ip bad | jq '[.. | .counter? // empty | .packets] | add')" -gt 3 ]
 	n client nft delete table ip bad
 	if n server tc qdisc add dev out0 root tbf rate 40mbit burst 20kb latency 20ms 2>"$T/tc"; then
 		[ "$(get client $VIP/narrow -H 'Baton-Reply: 5000000' -w '%{stderr}%{time_total}' 2>"$T/time")" = 5000000 ]

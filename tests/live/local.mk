@@ -4,6 +4,8 @@
 LIVE_TESTS = \
 	tests/live/lib.bats \
 	tests/live/curl.bats \
+	tests/live/impair.bats \
+	tests/live/processes.bats \
 	tests/live/relay.bats \
 	tests/live/load.bats \
 	tests/live/packets.bats \
@@ -15,7 +17,7 @@ EXTRA_PROGRAMS = $(LIVE_HELPERS)
 CLEANFILES += $(LIVE_HELPERS)
 tests_live_body_LDADD =
 
-EXTRA_DIST += $(LIVE_TESTS) tests/live/lib.bash tests/live/packets.py tests/live/stream.yaml tests/live/web.yaml
+EXTRA_DIST += $(LIVE_TESTS) tests/live/bridge.yaml tests/live/lib.bash tests/live/packets.py tests/live/stream.yaml tests/live/web.yaml
 
 .PHONY: check-live
 check-live: baton$(EXEEXT) $(LIVE_HELPERS)
