@@ -78,10 +78,10 @@ refused() {
 	baton client web
 	on client -o addr show tap0 | grep -q '198.51.100.1/24'
 	on client -o addr show tap0 | grep '2001:db8::1/64' >"$T/six"
-	! grep -E 'tentative|dadfailed' "$T/six"
+	[ "$(grep -cE 'tentative|dadfailed' "$T/six")" = 0 ]
 	get client $VIP/made
 	baton_stop web
-	! on client link show tap0
+	[ -z "$(on client -o link show type tun)" ]
 	on client tuntap add dev tap0 mode tap
 	baton client web
 	get client $VIP/found
