@@ -421,6 +421,33 @@ START_TEST(router_exceptions)
 }
 END_TEST
 
+/* The library's memory, by the names that it calls. */
+void *mem_malloc(size_t size);
+void mem_free(void *p);
+
+/* Memory of segments is kept for the next: each block is as large as it must be, and nobody else's. */
+START_TEST(segment_memory)
+{
+	static uint8_t *blocks[1200];
+	uint64_t held = stack_blocks_outstanding();
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 1200; i++) {
+			size_t size = 1000 + (i * 7 + round * 300) % 1000;
+			blocks[i] = mem_malloc(size);
+			memset(blocks[i], (int)(i & 255), size);
+		}
+		for (unsigned i = 0; i < 1200; i++) {
+			size_t size = 1000 + (i * 7 + round * 300) % 1000;
+			for (size_t k = 0; k < size; k++)
+				if (blocks[i][k] != (i & 255))
+					ck_abort_msg("block %u is another's", i);
+			mem_free(blocks[i]);
+		}
+		ck_assert_uint_eq(stack_blocks_outstanding(), held);
+	}
+}
+END_TEST
+
 /* Server with a VIP whose packets leave by way of stacks[2], a router; the client sends the VIP's packets to it
  * directly. */
 START_TEST(vip_next_hop)
@@ -607,6 +634,7 @@ int main(void)
 	tcase_add_test(tc, routes);
 	tcase_add_test(tc, router);
 	tcase_add_test(tc, router_exceptions);
+	tcase_add_test(tc, segment_memory);
 	tcase_add_test(tc, vip_next_hop);
 	tcase_add_test(tc, vip_any_listener);
 	tcase_add_test(tc, ping);
