@@ -23,7 +23,7 @@ TAILQ_HEAD(relay_list, relay_upstream);
 struct relay_site {
 	struct relay *relay;
 	LIST_ENTRY(relay_site) link;
-	const struct relay_target *target;
+	struct relay_target target;
 	void *context;
 	struct trace_sink *trace;
 	struct relay_counters counters;
@@ -46,7 +46,6 @@ struct relay_upstream {
 	struct relay *relay;
 	struct relay_conn *conn; /* NULL: it is gone; then `site` is not valid either */
 	struct relay_site *site;
-	const struct relay_target *target;
 	void *context, *user;
 	TAILQ_ENTRY(relay_upstream) ready, wait;
 	nstime since; /* when something moved last */
@@ -147,16 +146,12 @@ static void upstream_new(struct relay_conn *c, nstime now)
 
 	if (!u)
 		log_fatal("out of memory for a relayed connection");
-	*u = (struct relay_upstream){.relay = site->relay,
-				     .conn = c,
-				     .site = site,
-				     .target = site->target,
-				     .context = site->context,
-				     .waits = WAIT_CONNECT};
+	*u = (struct relay_upstream){
+		.relay = site->relay, .conn = c, .site = site, .context = site->context, .waits = WAIT_CONNECT};
 	c->up = u;
 	TAILQ_INSERT_TAIL(&site->waiting[WAIT_CONNECT], u, wait);
 	upstream_moved(u, now);
-	if (site->target->proxy_protocol)
+	if (site->target.proxy_protocol)
 		header_write(u, &t);
 	sock_keepalive(c->base.sock, KEEPALIVE_IDLE_MS, KEEPALIVE_INTERVAL_MS, KEEPALIVE_COUNT);
 	upstream_tell(u, RELAY_OPEN | (u->header_len ? RELAY_OUTPUT : 0));
@@ -248,7 +243,7 @@ struct app *app_relay_new(struct stack *stack, struct addr address, uint16_t por
 	if (!site)
 		log_fatal("out of memory for a relay");
 	site->relay = relay;
-	site->target = target;
+	site->target = *target;
 	site->context = context;
 	site->trace = trace;
 	for (unsigned i = 0; i < WAIT_COUNT; i++)
@@ -284,7 +279,7 @@ struct relay_upstream *relay_next(struct relay *r, unsigned *what)
 
 const struct relay_target *relay_target(const struct relay_upstream *u)
 {
-	return u->target;
+	return &u->site->target;
 }
 
 void *relay_context(const struct relay_upstream *u)

@@ -78,7 +78,7 @@ struct relay *relay_new(void);
 /* After the nodes, and after relay_next told all. NULL is allowed. */
 void relay_free(struct relay *r);
 
-/* An application that relays what comes to address:port (family 0: any). The target is borrowed; `context` comes back
+/* An application that relays what comes to address:port (family 0: any). The target is copied; `context` comes back
  * from relay_context. NULL when the port is taken. */
 struct app *app_relay_new(struct stack *stack, struct addr address, uint16_t port, struct relay *relay,
 			  const struct relay_target *target, void *context, struct trace_sink *trace);
@@ -97,7 +97,7 @@ const struct relay_counters *app_relay_counters(const struct app *a);
 struct relay_upstream *relay_next(struct relay *r, unsigned *what);
 
 /* Its calls below do nothing once it is gone: what the outside learns in between is of no use any more. */
-const struct relay_target *relay_target(const struct relay_upstream *u);
+const struct relay_target *relay_target(const struct relay_upstream *u); /* not of one that is gone */
 void *relay_context(const struct relay_upstream *u);
 void *relay_user(const struct relay_upstream *u);
 void relay_set_user(struct relay_upstream *u, void *user);

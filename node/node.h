@@ -92,7 +92,7 @@ int node_backend_enable(struct node *n, uint32_t flow_base, uint32_t flow_count)
 int node_app_listen(struct node *n, enum app_type type, struct addr address, uint16_t port);
 int node_proxy_listen(struct node *n, struct addr address, uint16_t port, const struct app_target *targets,
 		      size_t targets_count);
-/* A relay (node/app_relay.h). The target is borrowed for the node's life. */
+/* A relay (node/app_relay.h). The target is copied. */
 int node_relay_listen(struct node *n, struct addr address, uint16_t port, struct relay *relay,
 		      const struct relay_target *target, void *context);
 

@@ -407,6 +407,44 @@ print("client got", sum(recv_all(sock)) % 65536)' >"$T/came" &
 	all_ended closed 2
 }
 
+# open_at BACKEND: connections that it has, as `baton ctl` says.
+open_at() { "$BATON" ctl --json "$T/ctl" backends | jq --arg name "$1" '.backends[] | select(.name == $name) | .connections'; }
+
+has_open() { [ "$(open_at "$1")" = "$2" ]; }
+
+@test "a backend that drains keeps what it relays until that ends, and takes nothing new" {
+	begin
+	mkfifo "$T/go"
+	started server "$PYTHON" -c "$SERVER"'
+def what(sock):
+    got = recv_all(sock); sock.sendall(b"%d\n" % len(got)); sock.close()
+serve(2222, what)'
+	until_true 5 listens server :2222
+	relay 127.0.0.1:2222 127.0.0.1:2222 <<-END
+		  stream: { vip: $VIP:7, protocol: none, rules: [ { to: "backend*" } ] }
+		control: $T/ctl
+	END
+	client '
+sock.sendall(b"x" * 1000); print("sent", flush=True)
+open("'"$T"'/go").read()
+sock.sendall(b"x" * 1000); sock.shutdown(socket.SHUT_WR)
+print(recv_all(sock).decode().strip())' >"$T/came" &
+	local client=$!
+	until_true 10 grep -q sent "$T/came"
+	has_open backend1 1
+	"$BATON" ctl "$T/ctl" drain backend1 --within 200ms
+	for _ in $(seq 10); do
+		[ "$(printf hello | n client timeout 10 nc -N $VIP 7)" = 5 ]
+	done
+	has_open backend1 1
+	echo >"$T/go"
+	wait $client
+	grep -qx 2000 "$T/came"
+	until_true 5 has_open backend1 0
+	baton_stop relay
+	all_ended closed 11
+}
+
 @test "what is open when the run ends is reset at both ends" {
 	begin
 	serving '    sock.sendall(b"hello"); recv_all(sock)'
