@@ -336,8 +336,8 @@ static void client_packet(struct replay_conn *c, const struct dissection *d, con
 		as.waits = acknowledge(&c->server, d, shift_of(c, 0), &as.need);
 	as.beyond = c->synack && as.at + (int64_t)d->payload_len > (int64_t)c->client.window_edge;
 	if (arrives && !c->sides[0].reset) {
-		replay_stream_put(&c->client, syn ? 0 : as.at, d->payload, d->payload_len, c->server.acked, client_take,
-				  c);
+		keep_all(c, replay_stream_put(&c->client, syn ? 0 : as.at, d->payload, d->payload_len, c->server.acked,
+					      client_take, c));
 		if (d->flags & TCP_FIN)
 			replay_stream_fin(&c->client, as.at + (syn ? 1 : 0) + d->payload_len);
 	}
