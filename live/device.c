@@ -85,7 +85,6 @@ int device_open(struct device **out, const struct device_config *config, char wh
 		log_fatal("out of memory: a device");
 	strcpy(d->name, config->name);
 	d->fd = -1;
-	d->offload = config->offload;
 	err = config->kind == DEVICE_TAP ? device_tap_open(d, config, why) : device_wire_open(d, config, why);
 	if (err) {
 		device_close(d);
@@ -223,32 +222,30 @@ size_t device_pending(const struct device *d)
 
 /* ---- writing ---- */
 
-static void queue_put(void *context, struct buf *frame)
+static void device_drop(struct device *d, enum device_drop reason, struct buf *frame)
 {
-	struct device *d = context;
+	d->counters.dropped[reason] += offload_packets(frame);
+	buf_free(frame);
+}
 
+static void queue_put(struct device *d, struct buf *frame)
+{
 	if (d->queue.count == DEVICE_QUEUE_MAX)
 		device_flush(d);
-	if (d->gone || d->queue.count == DEVICE_QUEUE_MAX) {
-		d->counters.dropped[d->gone ? DEVICE_DROP_DOWN : DEVICE_DROP_QUEUE] += offload_packets(frame);
-		buf_free(frame);
-		return;
-	}
-	buf_queue_put(&d->queue, frame);
+	if (d->queue.count == DEVICE_QUEUE_MAX)
+		device_drop(d, DEVICE_DROP_QUEUE, frame);
+	else
+		buf_queue_put(&d->queue, frame);
 }
 
 void device_write(struct device *d, struct buf *frame)
 {
-	if (!frame->segment_bytes) {
+	if (frame->segment_bytes && (frame->corrupted || !frame->checksum_good) && !offload_checksum_check(frame))
+		device_drop(d, DEVICE_DROP_CHECKSUM, frame);
+	else if (d->gone)
+		device_drop(d, DEVICE_DROP_DOWN, frame);
+	else
 		queue_put(d, frame);
-	} else if (!d->offload) {
-		offload_cut(frame, queue_put, d);
-	} else if ((frame->corrupted || !frame->checksum_good) && !offload_checksum_check(frame)) {
-		d->counters.dropped[DEVICE_DROP_CHECKSUM] += offload_packets(frame);
-		buf_free(frame);
-	} else {
-		queue_put(d, frame);
-	}
 }
 
 size_t device_pieces(struct offload_join *j, struct iovec *pieces)
@@ -271,7 +268,7 @@ static void joins_make(struct device *d)
 		struct offload_join *j = &d->joins[d->join_count++];
 
 		offload_join_begin(j, buf_queue_get(&d->queue));
-		while (d->offload && d->queue.head && offload_join_add(j, d->queue.head))
+		while (d->queue.head && offload_join_add(j, d->queue.head))
 			buf_queue_get(&d->queue);
 		offload_join_finish(j);
 	}

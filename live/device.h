@@ -37,8 +37,6 @@ struct device_config {
 	/* TAP: the host's side of the device, by family ([0] IPv4, [1] IPv6; family 0: none), with prefix lengths. */
 	struct addr host[2];
 	uint8_t prefix_lens[2];
-
-	bool offload; /* false: each packet is a frame of its own, as behind a card that can nothing */
 };
 
 #define DEVICE_DROPS(X)                                                                                                \

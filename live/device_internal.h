@@ -26,7 +26,7 @@ struct device {
 	const struct device_kind_ops *ops;
 	char name[DEVICE_NAME_MAX];
 	int fd;
-	bool offload, gone;
+	bool gone;
 	struct device_counters counters;
 
 	/* Reading: large buffers to read into, the bytes that were read (the kernel's header included), and frames that

@@ -82,7 +82,6 @@ int port_open(struct port *p, struct world *w, struct loop *l, const struct scen
 	struct device_config config = {
 		.kind = o->tap ? DEVICE_TAP : DEVICE_WIRE,
 		.name = w->nodes[o->node].spec->name,
-		.offload = true,
 	};
 
 	*p = (struct port){.watch = {.ready = port_ready, .fd = -1}, .loop = l, .world = w, .node = o->node};

@@ -98,8 +98,7 @@ static int tap_offloads_set(struct device *d, char why[DEVICE_WHY_MAX])
 
 	if (ioctl(d->fd, TUNSETVNETHDRSZ, &header_len))
 		return device_fail(why, E_UNSUPPORTED, "TAP device %s: this kernel has no TUNSETVNETHDRSZ", d->name);
-	for (size_t i = d->offload ? 0 : sizeof wishes / sizeof wishes[0] - 1; i < sizeof wishes / sizeof wishes[0];
-	     i++)
+	for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++)
 		if (!ioctl(d->fd, TUNSETOFFLOAD, wishes[i]))
 			return 0;
 	return device_fail(why, E_UNSUPPORTED, "TAP device %s: this kernel has no TUNSETOFFLOAD", d->name);

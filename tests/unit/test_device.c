@@ -77,7 +77,7 @@ static bool fake_is_there(const struct device *d)
 	return !kernel.removed;
 }
 
-static struct device *fake_device(unsigned batch, bool offload)
+static struct device *fake_device(unsigned batch)
 {
 	static struct device_kind_ops ops = {.receive = fake_receive, .send = fake_send, .is_there = fake_is_there};
 	struct device *d = calloc(1, sizeof *d);
@@ -88,7 +88,6 @@ static struct device *fake_device(unsigned batch, bool offload)
 	kernel.out_error = EAGAIN;
 	d->ops = &ops;
 	d->fd = -1;
-	d->offload = offload;
 	return d;
 }
 
@@ -178,7 +177,7 @@ END_TEST
 
 START_TEST(read_in_batches)
 {
-	struct device *d = fake_device(_i ? DEVICE_BATCH : 1, true);
+	struct device *d = fake_device(_i ? DEVICE_BATCH : 1);
 	struct buf *got[40];
 	uint32_t at = 0;
 
@@ -202,7 +201,7 @@ END_TEST
 
 START_TEST(read_large)
 {
-	struct device *d = fake_device(1, true);
+	struct device *d = fake_device(1);
 	struct buf *got[4];
 
 	kernel_put_large(3, 50000, MSS);
@@ -228,7 +227,7 @@ END_TEST
 /* What was cut into more than the caller asked for waits, in order. */
 START_TEST(read_cut)
 {
-	struct device *d = fake_device(DEVICE_BATCH, true);
+	struct device *d = fake_device(DEVICE_BATCH);
 	struct virtio_net_hdr h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 				   .gso_type = 5, /* UDP */
 				   .gso_size = 100,
@@ -265,7 +264,7 @@ END_TEST
 
 START_TEST(read_nonsense)
 {
-	struct device *d = fake_device(DEVICE_BATCH, true);
+	struct device *d = fake_device(DEVICE_BATCH);
 	struct virtio_net_hdr h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 60000};
 	struct buf *got[10], *b = segment(0, 100, 1);
 
@@ -290,7 +289,7 @@ END_TEST
 /* A link that goes down is not one that is gone. */
 START_TEST(read_gone)
 {
-	struct device *d = fake_device(DEVICE_BATCH, true);
+	struct device *d = fake_device(DEVICE_BATCH);
 	struct buf *got[2];
 
 	kernel.in_error = ENETDOWN;
@@ -325,7 +324,7 @@ static uint32_t text_check(void)
 
 START_TEST(write_joined)
 {
-	struct device *d = fake_device(_i ? DEVICE_BATCH : 1, true);
+	struct device *d = fake_device(_i ? DEVICE_BATCH : 1);
 	struct virtio_net_hdr h;
 
 	for (uint32_t i = 0; i < 100; i++)
@@ -344,28 +343,10 @@ START_TEST(write_joined)
 }
 END_TEST
 
-START_TEST(write_without_offload)
-{
-	struct device *d = fake_device(1, false);
-	struct buf *got[1];
-
-	for (uint32_t i = 0; i < 5; i++)
-		device_write(d, segment(i * MSS, MSS, (uint16_t)i));
-	kernel_put_large(5 * MSS, 5 * MSS, MSS);
-	ck_assert_uint_eq(device_read(d, got, 1), 1);
-	device_write(d, got[0]);
-	ck_assert(!device_flush(d));
-	ck_assert_uint_eq(kernel.out_count, 10);
-	ck_assert_uint_eq(text_check(), 10 * MSS);
-	ck_assert_uint_eq(device_counters(d)->out.large, 0);
-	device_end(d);
-}
-END_TEST
-
 /* The kernel is full for a while: nothing is lost, doubled or changed. */
 START_TEST(write_waits)
 {
-	struct device *d = fake_device(_i ? DEVICE_BATCH : 1, true);
+	struct device *d = fake_device(_i ? DEVICE_BATCH : 1);
 
 	kernel.room = 3;
 	for (uint32_t i = 0; i < 50; i++)
@@ -386,7 +367,7 @@ END_TEST
 
 START_TEST(write_queue_is_bounded)
 {
-	struct device *d = fake_device(1, true);
+	struct device *d = fake_device(1);
 
 	kernel.room = 0;
 	for (uint32_t i = 0; i < DEVICE_QUEUE_MAX + 100; i++)
@@ -406,7 +387,7 @@ START_TEST(write_refused)
 		{EIO, DEVICE_DROP_DOWN},      {ENETDOWN, DEVICE_DROP_DOWN},    {ENXIO, DEVICE_DROP_DOWN},
 		{ENOBUFS, DEVICE_DROP_QUEUE}, {EMSGSIZE, DEVICE_DROP_REFUSED}, {EINVAL, DEVICE_DROP_REFUSED},
 	};
-	struct device *d = fake_device(DEVICE_BATCH, true);
+	struct device *d = fake_device(DEVICE_BATCH);
 
 	kernel.room = 0;
 	kernel.out_error = refusals[_i].error;
@@ -426,7 +407,7 @@ END_TEST
 /* A packet that stands for several goes out with a checksum made anew: only if it had a good one. */
 START_TEST(write_damaged_large)
 {
-	struct device *d = fake_device(1, true);
+	struct device *d = fake_device(1);
 	struct buf *got[2];
 
 	kernel_put_large(0, 5 * MSS, MSS);
@@ -458,7 +439,6 @@ int main(void)
 	tcase_add_test(all, read_nonsense);
 	tcase_add_test(all, read_gone);
 	tcase_add_loop_test(all, write_joined, 0, 2);
-	tcase_add_test(all, write_without_offload);
 	tcase_add_loop_test(all, write_waits, 0, 2);
 	tcase_add_test(all, write_queue_is_bounded);
 	tcase_add_loop_test(all, write_refused, 0, 6);
