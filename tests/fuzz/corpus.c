@@ -69,13 +69,14 @@ static void file_run(const char *path)
 
 int main(int argc, char **argv)
 {
-	const char *source = getenv("srcdir"), *name = strstr(argv[0], "fuzz_");
+	const char *source = getenv("srcdir"), *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
 	char *corpus;
 
 	for (int i = 1; i < argc; i++)
 		files_add(argv[i]);
 	if (argc == 1) {
-		FUZZ_CHECK(name && asprintf(&corpus, "%s/tests/fuzz/corpus/%s", source ? source : ".", name + 5) > 0);
+		FUZZ_CHECK(!strncmp(name, "fuzz_", 5));
+		FUZZ_CHECK(asprintf(&corpus, "%s/tests/fuzz/corpus/%s", source ? source : ".", name + 5) > 0);
 		files_add(corpus);
 		free(corpus);
 	}
