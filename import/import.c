@@ -314,7 +314,9 @@ static void packet_read(struct import *im, const struct capture_packet *p)
 		connection_add(im, &d, side ^ is_turned(&d, side), now);
 	struct import_connection *c = &im->connections[index];
 
-	if (!c->state)
+	/* What a comment says was dropped did not pass here, though it was sent. */
+	im->lost += p->told.lost;
+	if (!c->state || p->told.lost)
 		return;
 	/* The table's sides may be turned; the connection's own are by address. */
 	side = !(addr_equal(&d.tuple.remote, &c->client) && d.tuple.remote_port == c->client_port);

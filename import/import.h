@@ -52,6 +52,7 @@ struct import {
 	struct import_connection *connections; /* in order of their first packet */
 	size_t connections_count;
 	uint64_t packets, tcp_packets;
+	uint64_t lost;                                /* segments that a comment says were dropped */
 	uint64_t damaged, snapped, fragments, others; /* packets that are no TCP segments, by why */
 	uint64_t connections_left_out, connections_forgotten;
 	int64_t first_ns, last_ns; /* of all packets; since 1970 */

@@ -59,6 +59,8 @@ static void write_left_out(FILE *f, const struct plan *p)
 		const char *one, *more;
 	} rows[] = {
 		{im->others, "packet of another protocol than TCP", "packets of other protocols than TCP"},
+		{im->lost, "segment that was dropped, as its comment says",
+		 "segments that were dropped, as their comments say"},
 		{im->fragments, "fragment of an IP packet", "fragments of IP packets"},
 		{im->snapped, "packet cut off within its headers", "packets cut off within their headers"},
 		{im->damaged, "malformed packet", "malformed packets"},

@@ -156,7 +156,7 @@ static const char *host_of(const struct entry *e)
 {
 	const char *host = e->list[0].host;
 
-	for (size_t i = 0; i < e->count; i++)
+	for (size_t i = 0; i < e->count && (!i || e->list[i].method); i++) /* turns behind HTTP name none */
 		if (!host || !e->list[i].host || strcmp(e->list[i].host, host) != 0)
 			return NULL;
 	return host_is_plain(host) ? host : NULL;

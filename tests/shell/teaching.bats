@@ -25,8 +25,8 @@ load ../lib/shell.bash
 	[ -n "$file" ]
 }
 
-@test "README, tutorial, labs and sweeps show what is printed" {
-	local doc docs="README.md doc/tutorial.md doc/labs.md doc/sweeps.md"
+@test "README, tutorial, labs, sweeps and imports show what is printed" {
+	local doc docs="README.md doc/tutorial.md doc/labs.md doc/sweeps.md doc/import.md"
 	cd "$srcdir"
 	# The others' runs are long under sanitizers, and of the same kind.
 	sanitized && docs=doc/tutorial.md
