@@ -111,6 +111,14 @@ cluster_start() {
 	fi
 }
 
+# The same, but forwarder and classifier are in one process.
+pair_start() {
+	live backends 0 cluster.yaml --set "key=$T/key" --node 'backend*'
+	OTHERS=($!)
+	live forwarder 1 cluster.yaml --set "key=$T/key" --node forwarder --node classifier
+	BALANCER=($!)
+}
+
 one_start() {
 	CLIENT=one
 	live one 1 one.yaml
@@ -129,6 +137,7 @@ balancer_start() {
 	baton) cluster_start 1 ;;
 	baton-relay) cluster_start 1 --set "nodes.backend1.apps={ relay: 'unix:$T/servers.sock' }" \
 		--set "nodes.backend2.apps={ relay: 'unix:$T/servers.sock' }" ;;
+	baton-pair) pair_start ;;
 	baton-forwarder) cluster_start 0 ;;
 	baton-one) one_start ;;
 	*) say "no configuration is called $1"; exit 2 ;;
@@ -136,7 +145,7 @@ balancer_start() {
 	until_true n "$CLIENT" curl -sf -m 1 -o /dev/null "http://$ADDRESS/one/1k"
 	until_true n "$CLIENT" curl -sf -m 1 -o "$T/answer" "http://$ADDRESS/two/1k"
 	case $1 in
-	baton | baton-forwarder | baton-one) ;;
+	baton | baton-pair | baton-forwarder | baton-one) ;;
 	*) cmp "$T/answer" "$T/www/two/1k" || { say "$1: another than nginx answered"; exit 1; } ;;
 	esac
 }

@@ -42,6 +42,7 @@ plug() {
 	ip -n "$PREFIX$net" link set "$1" up
 	[ -z "${3:-}" ] || ip -n "$PREFIX$net" addr add "$3" dev "$1"
 	steer "$net" "$core" "$1"
+	steer switch 0 "$port" # nor is the switch any of the balancer's business
 }
 
 net_up() {
