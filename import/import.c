@@ -58,6 +58,7 @@ void import_fini(struct import *im)
 	for (size_t i = 0; i < im->connections_count; i++) {
 		state_free(&im->connections[i]);
 		talk_fini(&im->connections[i].talk);
+		free(im->connections[i].interface);
 	}
 	for (size_t i = 0; i < im->paths_count; i++) {
 		free(im->paths[i].samples[0]);
@@ -233,7 +234,7 @@ static bool is_turned(const struct dissection *d, unsigned side)
 }
 
 static struct import_connection *connection_add(struct import *im, const struct dissection *d, unsigned side,
-						int64_t now)
+						const char *interface, int64_t now)
 {
 	struct import_connection *c;
 	struct tuple t = side == 0 ? d->tuple : tuple_reverse(&d->tuple); /* remote is the client */
@@ -247,9 +248,10 @@ static struct import_connection *connection_add(struct import *im, const struct 
 		.path = path_get(im, &t.remote, &t.local),
 		.opened_ns = now,
 		.handshake = d->flags & FLAG_SYN,
+		.interface = interface ? strdup(interface) : NULL,
 		.state = calloc(1, sizeof(*c->state)),
 	};
-	if (!c->state)
+	if (!c->state || (interface && !c->interface))
 		log_fatal("out of memory: a captured connection");
 	im->paths[c->path].connections++;
 	talk_init(&c->talk, &im->bytes_left);
@@ -301,6 +303,10 @@ static void packet_read(struct import *im, const struct capture_packet *p)
 		return;
 	}
 	im->tcp_packets++;
+	if (p->told.encapsulated) {
+		im->encapsulated++;
+		return;
+	}
 	const struct connection *known = connections_get(im->table, &d, &side);
 	uint64_t index = known->number - 1;
 
@@ -311,9 +317,14 @@ static void packet_read(struct import *im, const struct capture_packet *p)
 		return;
 	}
 	if (index == im->connections_count)
-		connection_add(im, &d, side ^ is_turned(&d, side), now);
+		connection_add(im, &d, side ^ is_turned(&d, side), p->interface, now);
 	struct import_connection *c = &im->connections[index];
 
+	/* A packet that passes several interfaces of a file counts where the connection was seen first. */
+	if (c->interface && p->interface && strcmp(c->interface, p->interface) != 0) {
+		im->elsewhere++;
+		return;
+	}
 	/* What a comment says was dropped did not pass here, though it was sent. */
 	im->lost += p->told.lost;
 	if (!c->state || p->told.lost)

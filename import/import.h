@@ -39,6 +39,7 @@ struct import_connection {
 	uint16_t client_port, server_port;
 	size_t path;
 	int64_t opened_ns; /* its first packet, since the capture's first */
+	char *interface;   /* of that one, in a file of several; NULL: there is one */
 	bool handshake;    /* its SYN was seen */
 	bool answered;     /* the server said something, if only in the handshake */
 	bool reset;
@@ -53,6 +54,8 @@ struct import {
 	size_t connections_count;
 	uint64_t packets, tcp_packets;
 	uint64_t lost;                                /* segments that a comment says were dropped */
+	uint64_t elsewhere;                           /* packets of a connection that another interface shows too */
+	uint64_t encapsulated;                        /* as comments say: Baton's own way within its cluster */
 	uint64_t damaged, snapped, fragments, others; /* packets that are no TCP segments, by why */
 	uint64_t connections_left_out, connections_forgotten;
 	int64_t first_ns, last_ns; /* of all packets; since 1970 */

@@ -141,6 +141,23 @@ entries() {
 	diff plain.yaml <("$BATON" import get.pcapng | sed 's/get\.pcapng/get.pcap/')
 }
 
+@test "of several interfaces one counts, and what Baton encapsulated is not taken for connections" {
+	"$BATON" run --quiet --out all --set traffic.0.requests=40 --set 'expect=[]' --set 'faults=[]' --set capture=all \
+		"$srcdir/scenarios/handoff.yaml"
+	"$BATON" import all/all.pcapng > all.yaml
+	[ "$(grep -c '^  - { from:' all.yaml)" -eq 40 ]
+	[ "$(grep -oE 'reply: [0-9]+' all.yaml | sort | uniq -c | sed 's/^ *//')" = '40 reply: 65536' ]
+	grep -q 'packets that another interface of the file shows too' all.yaml
+	[ "$(grep -cE 'client[0-9]+: .*(loss|reorder)' all.yaml)" -eq 0 ]
+	"$BATON" run --quiet --out all-again all.yaml
+	"$BATON" run --quiet --out cluster --set traffic.0.requests=40 --set 'expect=[]' --set 'faults=[]' \
+		--set 'capture=[forwarder.cluster]' "$srcdir/scenarios/handoff.yaml"
+	"$BATON" import cluster/forwarder.cluster.pcapng > cluster.yaml
+	[ "$(grep -c '^  - { from:' cluster.yaml)" -eq 40 ]
+	grep -q 'packets encapsulated by Baton' cluster.yaml
+	"$BATON" run --quiet --out cluster-again cluster.yaml
+}
+
 @test "IPv6 stays IPv6" {
 	"$BATON" run --quiet --out six --set 'capture=[ client1.internet ]' "$srcdir/scenarios/ipv6.yaml"
 	"$BATON" import six/client1.internet.pcapng > six.yaml
