@@ -18,6 +18,7 @@
 #define BYTES_MAX_DEFAULT        (16U << 20)
 #define EARLY_MAX_DEFAULT        (3 * NSTIME_S)
 #define REST_DEFAULT             (30 * NSTIME_S)
+#define SPENT_LOOK_MAX           8U
 
 /* One flow: a row of the encapsulation mapping table (C19), and its buffer (C12). */
 struct flow {
@@ -104,25 +105,6 @@ static struct flow *flow_find(const struct driver *d, uint32_t identifier)
 	return NULL;
 }
 
-/* NULL when the table is full. */
-static struct flow *flow_new(struct driver *d, uint32_t identifier)
-{
-	uint32_t number = d->flows_free;
-	struct flow *f;
-
-	if (number != INDEX_NONE)
-		d->flows_free = d->flows[number].number;
-	else if (d->flows_fresh < d->config.flows_max)
-		number = d->flows_fresh++;
-	else
-		return NULL;
-	f = &d->flows[number];
-	*f = (struct flow){.number = number, .identifier = identifier};
-	timer_init(&f->timer, NULL);
-	index_insert(&d->by_flow, flow_hash(d, identifier), number);
-	return f;
-}
-
 static uint32_t tuple_hash(const struct driver *d, const struct tuple *t)
 {
 	return (uint32_t)hash_bytes(&d->key, t, sizeof *t);
@@ -158,6 +140,47 @@ static void flow_remove(struct driver *d, struct flow *f)
 	flow_set(d, f, DRIVER_FLOW_NONE);
 	f->number = d->flows_free;
 	d->flows_free = number;
+}
+
+/* The flow whose connection ended and was quiet longest, if it is the next that goes; NULL when another is. A few that
+ * were not quiet are put back on the way. */
+static struct flow *flow_spent(struct driver *d)
+{
+	for (unsigned i = 0; i < SPENT_LOOK_MAX; i++) {
+		struct timer *t = heap_peek(&d->timers);
+		struct flow *f = t ? (struct flow *)((char *)t - offsetof(struct flow, timer)) : NULL;
+
+		if (!f || f->state != DRIVER_FLOW_CLOSED)
+			return NULL;
+		if (t->at == nstime_add(f->last, d->config.rest))
+			return f;
+		heap_set(&d->timers, t, nstime_add(f->last, d->config.rest));
+	}
+	return NULL;
+}
+
+/* NULL when the table is full: flows of connections that ended make room. */
+static struct flow *flow_new(struct driver *d, uint32_t identifier)
+{
+	struct flow *f;
+	uint32_t number;
+
+	if (d->flows_free == INDEX_NONE && d->flows_fresh == d->config.flows_max && (f = flow_spent(d))) {
+		d->counters.forgotten++;
+		flow_remove(d, f);
+	}
+	number = d->flows_free;
+	if (number != INDEX_NONE)
+		d->flows_free = d->flows[number].number;
+	else if (d->flows_fresh < d->config.flows_max)
+		number = d->flows_fresh++;
+	else
+		return NULL;
+	f = &d->flows[number];
+	*f = (struct flow){.number = number, .identifier = identifier};
+	timer_init(&f->timer, NULL);
+	index_insert(&d->by_flow, flow_hash(d, identifier), number);
+	return f;
 }
 
 /* Sends a packet back to the forwarder with its flow identifier; takes it. */

@@ -9,8 +9,9 @@
  *     UNKNOWN   packets came before the blob: buffered for early_max, then dropped
  *     HELD      mapping stored, connection not active yet: buffered
  *     ACTIVE    restored and delivered
- *     CLOSED    the connection ended: still delivered (TIME_WAIT answers) until none came for `rest`, but for a SYN
- *     RESTING   aborted or rejected: bounced to the forwarder, with their flow identifier, for `rest` */
+ *     CLOSED    the connection ended: still delivered (TIME_WAIT answers) until none came for `rest`, but for a SYN; in
+ * a full table the one that was quiet longest makes room for a new flow RESTING   aborted or rejected: bounced to the
+ * forwarder, with their flow identifier, for `rest` */
 #ifndef BATON_LB_DRIVER_H
 #define BATON_LB_DRIVER_H
 
@@ -61,6 +62,7 @@ enum driver_drop {
 
 struct driver_counters {
 	uint64_t delivered, buffered, drained, bounced;
+	uint64_t forgotten;  /* flows of connections that ended, for others when the table was full */
 	uint64_t overflowed; /* packets dropped because a buffer or the table was full */
 	uint64_t dropped[DRIVER_DROP_COUNT];
 	uint64_t blobs;

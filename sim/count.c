@@ -90,6 +90,7 @@ static void count_backend(const struct driver_counters *d, const struct migrator
 		return;
 	metrics_add(m, "driver.buffered", d->buffered);
 	metrics_add(m, "driver.overflowed", d->overflowed);
+	metrics_add(m, "driver.forgotten", d->forgotten);
 	metrics_add(m, "driver.bounced", d->bounced);
 	for (unsigned i = 0; i < DRIVER_DROP_COUNT; i++)
 		add_by(m, "driver.dropped_by", driver_drop_name((enum driver_drop)i), d->dropped[i]);

@@ -116,6 +116,67 @@ START_TEST(closed_flow_gives_way)
 }
 END_TEST
 
+/* Infuses a flow; driver_blob's result. */
+static int infuse(struct driver *d, uint32_t n, nstime now)
+{
+	struct blob_mapping m = {
+		.flow = 0x00010000 + n, .generation = n, .handoff = n, .first = 2, .second = 5, .first_boot = 1};
+	struct endpoint_conn conn = {.state = COPY_ACTIVE};
+	struct conn_state s = {0}, got = {0};
+	struct vec blob = {0};
+	const char *why;
+	int r;
+
+	conn.tuple = (struct tuple){.remote = addr_v4(0xc6336401),
+				    .local = addr_v4(0xc6336450),
+				    .remote_port = (uint16_t)(1000 + n),
+				    .local_port = 80};
+	m.tuple = conn.tuple;
+	ck_assert_int_eq(fake_migrate(NULL, &conn, 5, &s, now), 0);
+	ck_assert_int_eq(blob_encode(&blob, &m, &s), 0);
+	r = driver_blob(d, blob.data, blob.len, &m, &got, &why, now);
+	vec_fini(&blob);
+	conn_state_fini(&s);
+	conn_state_fini(&got);
+	return r;
+}
+
+/* Where the table is full, a new flow takes the place of the one whose connection ended and that was quiet longest; one
+ * whose connection is open gives way to none. */
+START_TEST(full_of_ended)
+{
+	struct driver_config config = {
+		.name = "d", .seed = 1, .address = {.v4 = device_address(5)}, .tunnel = tunnel, .flows_max = 4};
+	struct driver *d = driver_new(&config);
+	enum driver_drop drop;
+	struct tuple t = {
+		.remote = addr_v4(0xc6336401), .local = addr_v4(0xc6336450), .remote_port = 1002, .local_port = 80};
+	struct buf *b = packet_make(&t, TCP_FLAG_ACK, 1000);
+	struct packet p;
+
+	for (uint32_t n = 1; n <= 4; n++) {
+		ck_assert_int_eq(infuse(d, n, n), 0);
+		driver_flow_activate(d, 0x00010000 + n, n);
+	}
+	ck_assert_int_eq(infuse(d, 5, 5), E_FULL);
+	for (uint32_t n = 2; n <= 4; n++)
+		driver_flow_close(d, 0x00010000 + n, n);
+	/* the second one's client still says something: the third is quiet longest */
+	packet_parse(&p, b);
+	ck_assert(packet_encapsulate(&p, b, &tunnel.v4, &config.address.v4, 0x00010002));
+	ck_assert_int_eq(driver_packet(d, b, NSTIME_S, &drop), DRIVER_DELIVER);
+	buf_free(b);
+	ck_assert_int_eq(infuse(d, 5, NSTIME_S), 0);
+	ck_assert_int_eq(infuse(d, 3, NSTIME_S), 0); /* E_EXISTS, were it still known; the fourth goes */
+	ck_assert_int_eq(infuse(d, 2, NSTIME_S), E_EXISTS);
+	ck_assert_uint_eq(driver_counters(d)->forgotten, 2);
+	ck_assert_int_eq(infuse(d, 6, NSTIME_S), 0);
+	ck_assert_int_eq(infuse(d, 7, NSTIME_S), E_FULL);
+	ck_assert_uint_eq(driver_counters(d)->forgotten, 3);
+	driver_free(d);
+}
+END_TEST
+
 /* One packet of a flow that nobody knows yet; what became of it. */
 static enum driver_verdict early_packet(struct driver *d, const struct driver_config *config, uint32_t flow,
 					enum driver_drop *drop)
@@ -189,6 +250,7 @@ int main(void)
 
 	tcase_add_test(t, drained_in_order);
 	tcase_add_test(t, closed_flow_gives_way);
+	tcase_add_test(t, full_of_ended);
 	tcase_add_test(t, bounded);
 	suite_add_tcase(s, t);
 	return unit_run(s);
