@@ -19,6 +19,7 @@
 	X(tcp_timer_needed, true, "timers come from the engine")                                                       \
 	X(lwip_standard_chksum, true, "vectorised")                                                                    \
 	X(lwip_chksum_copy, true, "vectorised")                                                                        \
+	X(ip_chksum_pseudo, true, "large packets whose checksum was just completed need no second look")               \
 	X(mem_malloc, true, "counted")                                                                                 \
 	X(mem_calloc, false, "counted")                                                                                \
 	X(mem_free, true, "counted")                                                                                   \

@@ -136,9 +136,14 @@ struct stack {
 	unsigned vip_count;
 	struct route_table routes;
 
-	struct buf_queue output;   /* buf.mark: the interface */
-	struct stack_large large;  /* the last of them while segments may be added */
-	bool join;                 /* whether they are */
+	struct buf_queue output;  /* buf.mark: the interface */
+	struct stack_large large; /* the last of them while segments may be added */
+	bool join;                /* whether they are */
+
+	/* Of the packet at work: it stands for several segments, whose checksum is known to be good; while lwIP is to
+	 * find that so, its pbuf. */
+	bool input_good;
+	struct pbuf *good_segment;
 	struct buf_queue loopback; /* packets to ourselves, delivered by stack_leave */
 
 	struct sock_list socks; /* all, orphans and embryos too, in order of creation */

@@ -240,6 +240,7 @@ void stack_lwip_input(struct stack *s, struct netif *in, struct buf *packet)
 	bool v6 = h[0] >> 4 == 6;
 	if (v6 ? h[IP6_AT_NEXT] == IP6_NEXT_FRAGMENT : packet_u16(h + IP4_AT_FRAGMENT) & (IP_MF | IP_OFFMASK))
 		stack_timers_note_fragment(s, v6);
+	s->input_good = packet->segment_bytes && packet->checksum_good && !packet->corrupted;
 	c->custom_free_function = netif_pbuf_free;
 	p = pbuf_alloced_custom(PBUF_RAW, (u16_t)packet->len, PBUF_REF, c, packet->data, (u16_t)packet->len);
 	if (v6)
