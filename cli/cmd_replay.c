@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/replay_print.h"
+#include "live/live.h"
 #include "sim/units.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ struct replay_words {
 	const char *file, *out;
 	const char *sets[SETS_MAX];
 	size_t sets_count;
-	bool seed_given, help;
+	bool seed_given, live, help;
 	uint64_t seed;
 	struct replay_options options;
 	struct replay_print print;
@@ -42,6 +43,7 @@ static void print_help(void)
 	     "  --loop N                 replay it N times, one after the other\n"
 	     "  --keep-bad-checksums     leave wrong TCP checksums wrong; without this those that a network card\n"
 	     "                           was to fill in are made right\n"
+	     "  --live                   in real time, with the networks' TAP devices, as `baton live`\n"
 	     "  --seed N                 take N instead of the file's seed\n"
 	     "  --set PATH=VALUE         change a value of the file first; may be given often\n"
 	     "  --out DIR                where the files go; out/STEM without it, STEM being FILE's name\n"
@@ -111,6 +113,9 @@ static int option_take(struct replay_words *w, int option)
 		if (!w->options.loops)
 			return cli_usage("replay", "--loop counts from 1");
 		break;
+	case 'L':
+		w->live = true;
+		break;
 	case 'k':
 		w->options.keep_bad_checksums = true;
 		break;
@@ -148,6 +153,7 @@ static int words_read(struct replay_words *w, int argc, char **argv)
 						{"as", required_argument, NULL, 'a'},
 						{"loop", required_argument, NULL, 'l'},
 						{"keep-bad-checksums", no_argument, NULL, 'k'},
+						{"live", no_argument, NULL, 'L'},
 						{"seed", required_argument, NULL, 's'},
 						{"set", required_argument, NULL, 'e'},
 						{"out", required_argument, NULL, 'o'},
@@ -207,11 +213,36 @@ static int run_report(const struct scenario *s, struct replay_words *w, const st
 		cli_error("an invariant broke: %s: %s", r->broken, r->broken_detail);
 		return STATUS_BROKEN;
 	}
-	if (r->interrupted) {
+	if (r->interrupted || !replay_is_finished(replay)) {
 		cli_error("interrupted: the replay did not come to its end");
 		return STATUS_BROKEN;
 	}
 	return outcome_status(replay_totals(replay));
+}
+
+/* In real time. */
+static int replay_live(struct scenario *s, struct replay_words *w, struct replay *replay)
+{
+	struct live_results results;
+	const struct live_options options = {
+		.run = {.out = w->print.out,
+			.seed_given = w->seed_given,
+			.seed = w->seed,
+			.replay = replay,
+			.clock = cli_clock},
+	};
+	int err = live_run(s, &options, &results), err_number = errno, status;
+
+	w->seed = results.seed;
+	w->seed_given = true;
+	if (err && results.why[0]) {
+		cli_error("%s", results.why);
+		status = err == E_INVAL ? STATUS_USAGE : STATUS_BROKEN;
+	} else {
+		status = run_report(s, w, replay, &results.run, err, err_number);
+	}
+	live_results_fini(&results);
+	return status;
 }
 
 static int replay_run(const struct scenario *s, struct replay_words *w, struct replay *replay)
@@ -238,7 +269,7 @@ static int replay_run(const struct scenario *s, struct replay_words *w, struct r
 	return status;
 }
 
-static int replay_file(const struct scenario *s, struct replay_words *w)
+static int replay_file(struct scenario *s, struct replay_words *w)
 {
 	char why[REPLAY_WHY_MAX];
 	bool is_filter;
@@ -250,7 +281,7 @@ static int replay_file(const struct scenario *s, struct replay_words *w)
 		cli_error("%s: %s", w->options.capture, why);
 		return STATUS_USAGE;
 	}
-	int status = replay_run(s, w, replay);
+	int status = w->live ? replay_live(s, w, replay) : replay_run(s, w, replay);
 
 	replay_close(replay);
 	if (status == STATUS_GOOD || status == STATUS_EXPECTATION) {

@@ -256,11 +256,14 @@ static int live_wait(struct live *l, nstime until)
 	return r;
 }
 
-/* Whether a run without devices is over, as it would be in virtual time. */
+/* Whether a run without devices is over, as it would be in virtual time, or one of a capture's connections with all of
+ * them. */
 static bool scenario_over(const struct live *l)
 {
 	const struct world *w = &l->run.world;
 
+	if (l->options->run.replay)
+		return w->done;
 	return !l->ports_count && (w->done || w->engine.now >= l->scenario->stop);
 }
 
@@ -270,7 +273,7 @@ static int live_loop(struct live *l)
 	nstime end = o->duration ? o->duration : NSTIME_NEVER;
 	int r = 0;
 
-	if (!l->ports_count)
+	if (!l->ports_count && !o->run.replay)
 		end = nstime_min(end, l->scenario->stop);
 	while (!r && l->phase == LIVE_RUNNING) {
 		live_turn(l);
@@ -379,7 +382,7 @@ static int live_world(struct live *l, struct live_results *results)
 {
 	int r = ports_open(l, results);
 
-	if (!r && l->ports_count) /* there, somebody may come at any time */
+	if (!r && l->ports_count && !l->options->run.replay) /* there, somebody may come at any time */
 		engine_timer_cancel(&l->run.world.engine, &l->run.world.end_timer);
 	if (!r)
 		r = service_open(l, results->why, sizeof(results->why));

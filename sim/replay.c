@@ -52,6 +52,11 @@ const char *replay_damage(const struct replay *r)
 	return r->damage[0] ? r->damage : NULL;
 }
 
+bool replay_is_finished(const struct replay *r)
+{
+	return r->over_at != NSTIME_NEVER;
+}
+
 const struct replay_totals *replay_totals(const struct replay *r)
 {
 	return &r->totals;

@@ -102,6 +102,9 @@ void replay_close(struct replay *r); /* NULL is allowed */
 /* What of the file could not be read, behind what was; NULL: nothing. */
 const char *replay_damage(const struct replay *r);
 
+/* Whether it came to its end. */
+bool replay_is_finished(const struct replay *r);
+
 const struct replay_totals *replay_totals(const struct replay *r);
 
 /* Sets the metrics replay.*. */

@@ -7,6 +7,7 @@ LIVE_TESTS = \
 	tests/live/impair.bats \
 	tests/live/processes.bats \
 	tests/live/relay.bats \
+	tests/live/replay.bats \
 	tests/live/load.bats \
 	tests/live/packets.bats \
 	tests/live/devices.bats \
