@@ -10,6 +10,7 @@
 #include <string.h>
 
 struct rule {
+	uint16_t number;
 	struct rule_match match; /* texts are owned */
 	struct policy_group group;
 	enum classifier_key key;
@@ -21,6 +22,7 @@ struct service {
 	enum classifier_protocol protocol;
 	struct rule *rules;
 	size_t rules_count;
+	uint32_t numbers; /* given so far */
 };
 
 /* All connections are in `all`; those that WAIT are in `waiting` too, in order of opening and so of expiry. */
@@ -108,8 +110,24 @@ static char *copy_text(const char *text)
 	return copy;
 }
 
-static void rule_init(struct classifier *c, struct rule *rule, const struct classifier_rule_config *config)
+static struct policy_group_config group_config(const struct classifier_rule_config *config)
 {
+	return (struct policy_group_config){
+		.balance = config->balance,
+		.devices = config->to,
+		.weights = config->weights,
+		.count = config->to_count,
+		.sticky_entries = config->sticky_entries,
+		.sticky_expire = config->sticky_expire,
+	};
+}
+
+static void rule_init(struct classifier *c, struct rule *rule, uint16_t number,
+		      const struct classifier_rule_config *config)
+{
+	const struct policy_group_config group = group_config(config);
+
+	rule->number = number;
 	rule->match = (struct rule_match){
 		.method = copy_text(config->match.method),
 		.host = copy_text(config->match.host),
@@ -122,15 +140,7 @@ static void rule_init(struct classifier *c, struct rule *rule, const struct clas
 	};
 	rule->key = config->key;
 	rule->key_cookie = copy_text(config->key_cookie);
-	policy_group_init(&c->policy, &rule->group,
-			  &(struct policy_group_config){
-				  .balance = config->balance,
-				  .devices = config->to,
-				  .weights = config->weights,
-				  .count = config->to_count,
-				  .sticky_entries = config->sticky_entries,
-				  .sticky_expire = config->sticky_expire,
-			  });
+	policy_group_init(&c->policy, &rule->group, &group);
 	c->sticky |= config->balance == POLICY_STICKY;
 }
 
@@ -172,7 +182,8 @@ struct classifier *classifier_new(const struct classifier_config *config)
 		service->rules_count = from->rules_count;
 		service->rules = allocate(from->rules_count, sizeof *service->rules);
 		for (size_t j = 0; j < from->rules_count; j++)
-			rule_init(c, &service->rules[j], &from->rules[j]);
+			rule_init(c, &service->rules[j], (uint16_t)j, &from->rules[j]);
+		service->numbers = (uint32_t)from->rules_count;
 	}
 	return c;
 }
@@ -195,6 +206,107 @@ void classifier_free(struct classifier *c)
 	policy_fini(&c->policy);
 	free(c);
 }
+
+/* ---- other rules ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : !a && !b;
+}
+
+static bool same_match(const struct rule_match *a, const struct rule_match *b)
+{
+	return same_text(a->method, b->method) && same_text(a->host, b->host) && same_text(a->path, b->path) &&
+	       same_text(a->header_name, b->header_name) && same_text(a->header_value, b->header_value) &&
+	       same_text(a->cookie_name, b->cookie_name) && same_text(a->cookie_value, b->cookie_value) &&
+	       same_text(a->server_name, b->server_name);
+}
+
+/* The rule with these conditions that nobody took yet, or NULL. */
+static struct rule *rule_find(struct service *s, const bool *taken, const struct rule_match *match)
+{
+	for (size_t i = 0; i < s->rules_count; i++)
+		if (!taken[i] && same_match(&s->rules[i].match, match))
+			return &s->rules[i];
+	return NULL;
+}
+
+static size_t rule_index(const struct service *s, uint16_t number)
+{
+	for (size_t i = 0; i < s->rules_count; i++)
+		if (s->rules[i].number == number)
+			return i;
+	return SIZE_MAX;
+}
+
+/* A number that no rule of the service has, and, until they run out, that none had. */
+static uint16_t number_new(struct service *s)
+{
+	uint16_t number;
+
+	do
+		number = (uint16_t)s->numbers++;
+	while (rule_index(s, number) != SIZE_MAX);
+	return number;
+}
+
+/* Moves a rule to where it is now, and gives it what its configuration says beside its conditions. */
+static void rule_move(struct classifier *c, struct rule *to, struct rule *from,
+		      const struct classifier_rule_config *config)
+{
+	const struct policy_group_config group = group_config(config);
+	bool keep_keys = from->key == config->key && same_text(from->key_cookie, config->key_cookie);
+
+	*to = *from;
+	free(to->key_cookie);
+	to->key = config->key;
+	to->key_cookie = copy_text(config->key_cookie);
+	policy_group_change(&c->policy, &to->group, &group, keep_keys);
+	c->sticky |= config->balance == POLICY_STICKY;
+}
+
+static void service_change(struct classifier *c, struct service *s, const struct classifier_service_config *config)
+{
+	struct rule *rules = allocate(config->rules_count, sizeof *rules);
+	bool *taken = allocate(s->rules_count, sizeof *taken);
+
+	for (size_t i = 0; i < config->rules_count; i++) {
+		struct rule *old = rule_find(s, taken, &config->rules[i].match);
+
+		if (old) {
+			taken[old - s->rules] = true;
+			rule_move(c, &rules[i], old, &config->rules[i]);
+		} else {
+			rule_init(c, &rules[i], number_new(s), &config->rules[i]);
+		}
+	}
+	for (size_t i = 0; i < s->rules_count; i++)
+		if (!taken[i])
+			rule_fini(&s->rules[i]);
+	free(taken);
+	free(s->rules);
+	s->rules = rules;
+	s->rules_count = config->rules_count;
+}
+
+void classifier_reconfigure(struct classifier *c, const struct classifier_service_config *services)
+{
+	for (size_t i = 0; i < c->services_count; i++) {
+		assert(!strcmp(c->services[i].name, services[i].name));
+		assert(c->services[i].protocol == services[i].protocol);
+		service_change(c, &c->services[i], &services[i]);
+	}
+	for (struct classifier_conn *conn = c->all; conn; conn = conn->all_next)
+		if (conn->decision.verdict == CLASSIFIER_DEVICE)
+			conn->decision.rule = rule_index(conn->service, conn->decision.number);
+}
+
+size_t classifier_rule_index(const struct classifier *c, size_t service, uint16_t number)
+{
+	return service < c->services_count ? rule_index(&c->services[service], number) : SIZE_MAX;
+}
+
+/* ---- connections ---- */
 
 static void waiting_add(struct classifier_conn *conn)
 {
@@ -305,6 +417,7 @@ static struct classifier_decision decide_device(struct classifier_conn *conn, si
 		.verdict = CLASSIFIER_DEVICE,
 		.device = device,
 		.rule = index,
+		.number = rule->number,
 		.candidates = candidates,
 	};
 	TRACE(c->trace, now, TRACE_CLASSIFIER_CHOOSE, TF_TUPLE("tuple", &conn->tuple),
@@ -456,7 +569,7 @@ struct classifier_decision classifier_choose_again(struct classifier_conn *conn,
 		return classifier_give_up(conn, now);
 	policy_connections(&conn->owner->policy, conn->decision.device, -1);
 	conn->excluded[conn->excluded_count++] = conn->decision.device;
-	return decide_device(conn, conn->decision.rule, now);
+	return decide(conn, now); /* by the same rule, unless there are others now */
 }
 
 void classifier_close(struct classifier_conn *conn, bool handed_off)
@@ -523,14 +636,14 @@ void classifier_backend_load(struct classifier *c, uint16_t device, uint32_t con
 	policy_load(&c->policy, device, connections);
 }
 
-int classifier_choose_for(struct classifier *c, size_t service, size_t rule, const struct tuple *tuple,
+int classifier_choose_for(struct classifier *c, size_t service, uint16_t number, const struct tuple *tuple,
 			  const uint16_t *excluded, size_t excluded_count, nstime now, uint16_t *device)
 {
 	struct policy_ask ask = {.now = now, .excluded = excluded, .excluded_count = excluded_count};
+	size_t rule = classifier_rule_index(c, service, number), candidates;
 	struct policy_group *group;
-	size_t candidates;
 
-	if (service >= c->services_count || rule >= c->services[service].rules_count)
+	if (rule == SIZE_MAX)
 		return E_NOENT;
 	group = &c->services[service].rules[rule].group;
 	/* A sticky key that is not an address is not known; Maglev spreads by whatever it is given. */

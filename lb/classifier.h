@@ -113,7 +113,8 @@ struct classifier_decision {
 	enum classifier_verdict verdict;
 	uint16_t device;               /* DEVICE */
 	enum classifier_answer answer; /* ANSWER */
-	size_t rule;                   /* DEVICE: index of the rule that matched */
+	size_t rule;                   /* DEVICE: index of the rule that matched; SIZE_MAX: it is gone */
+	uint16_t number;               /* DEVICE: of that rule: see classifier_reconfigure */
 	size_t candidates;             /* DEVICE: how many devices there were to choose from */
 };
 
@@ -130,6 +131,20 @@ struct classifier;
 struct classifier_conn;
 
 struct classifier *classifier_new(const struct classifier_config *config);
+
+/* Takes other rules for its services, which are the same, by name and protocol, in the same order.
+ *
+ * A rule whose conditions are those of a rule before is that rule: it keeps its number and, as far as they still make
+ * sense, its place in the round and what it remembers of keys (policy_group_change). A rule has a number, that of its
+ * place at first; new rules get numbers that their service has not had, and what is told of a connection to others
+ * (blob, CHOOSE) is the number, so that no rule is taken for another. Devices keep their health and connections; what
+ * is said of one that no rule named before is to be said again. Connections go on: one that is read is matched with the
+ * new rules; one that is being handed over is, when it must choose again. */
+void classifier_reconfigure(struct classifier *c, const struct classifier_service_config *services);
+
+/* The index of the rule with a number; SIZE_MAX: there is none (any more). */
+size_t classifier_rule_index(const struct classifier *c, size_t service, uint16_t number);
+
 void classifier_free(struct classifier *c); /* with all its connections; NULL is allowed */
 
 /* A connection was accepted for a service (index in the configuration). `user` is the caller's. Fills *decision: WAIT,
@@ -167,9 +182,10 @@ struct classifier_conn *classifier_expire(struct classifier *c, nstime now);
 void *classifier_conn_user(const struct classifier_conn *conn);
 struct classifier_decision classifier_conn_decision(const struct classifier_conn *conn);
 
-/* Another device for a connection that a backend has, by the rule that once matched it, none of those excluded; what
+/* Another device for a connection that a backend has, by the number of the rule that once matched it, none of those
+ * excluded; what
  * rules go by beside the client's address is not known any more. 0 with *device, or E_NOENT. */
-int classifier_choose_for(struct classifier *c, size_t service, size_t rule, const struct tuple *tuple,
+int classifier_choose_for(struct classifier *c, size_t service, uint16_t number, const struct tuple *tuple,
 			  const uint16_t *excluded, size_t excluded_count, nstime now, uint16_t *device);
 
 /* Whether a device may be chosen. Unknown devices are ignored. */

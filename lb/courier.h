@@ -181,6 +181,9 @@ void courier_start(struct courier *c, nstime now);
 /* The cluster key changes to `key`. E_STATE while an earlier change is not over. */
 int courier_rekey(struct courier *c, const uint8_t key[SEAL_KEY_LEN], nstime now);
 
+/* Whether a change of the cluster key is not over. */
+bool courier_rekeying(const struct courier *c);
+
 /* Queues a message for the peer `to`; the bytes are copied. 0 and its id (unique within this courier); E_NOENT (no such
  * peer), E_TOOBIG (longer than COURIER_MESSAGE_MAX), E_FULL (COURIER_SPAN or queue_bytes_max), or E_NOMEM.
  * Exactly one of MESSAGE_DELIVERED and MESSAGE_FAILED follows. */

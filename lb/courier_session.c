@@ -98,6 +98,11 @@ int courier_rekey(struct courier *c, const uint8_t key[SEAL_KEY_LEN], nstime now
 	return 0;
 }
 
+bool courier_rekeying(const struct courier *c)
+{
+	return c->change.under_way;
+}
+
 nstime courier_key_expiry(const struct courier *c)
 {
 	return c->change.under_way ? nstime_min(c->change.use_at, c->change.drop_at) : NSTIME_NEVER;

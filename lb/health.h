@@ -45,6 +45,9 @@ struct health_reporter;
 struct health_reporter *health_reporter_new(const struct health_reporter_config *config, nstime now);
 void health_reporter_free(struct health_reporter *r); /* NULL is allowed */
 
+/* It reports at another interval from now on. */
+void health_reporter_pace(struct health_reporter *r, nstime interval, nstime now);
+
 /* So many connections are here now. */
 void health_reporter_connections(struct health_reporter *r, uint32_t connections);
 
@@ -99,6 +102,10 @@ struct health_judge;
 
 struct health_judge *health_judge_new(const struct health_judge_config *config, nstime now);
 void health_judge_free(struct health_judge *j); /* NULL is allowed */
+
+/* It judges by other numbers from now on, as in its configuration. Who is down stays so until its reports bring it up;
+ * without an interval none is down. */
+void health_judge_pace(struct health_judge *j, nstime interval, uint32_t rise, uint32_t fall, nstime now);
 
 /* A HEALTH message came from `from`, whose boot the courier vouches for. */
 void health_judge_message(struct health_judge *j, uint16_t from, uint64_t from_boot, const uint8_t *bytes, size_t len,

@@ -98,6 +98,24 @@ static void up_set(struct health_judge *j, struct backend *b, bool up, nstime no
 	      TF_U64(up ? "reports" : "missed", count));
 }
 
+void health_judge_pace(struct health_judge *j, nstime interval, uint32_t rise, uint32_t fall, nstime now)
+{
+	bool other = interval != j->interval;
+
+	j->interval = interval;
+	j->rise = rise ? rise : HEALTH_RISE_DEFAULT;
+	j->fall = fall ? fall : HEALTH_FALL_DEFAULT;
+	for (size_t i = 0; other && i < j->backends_count; i++) {
+		struct backend *b = &j->backends[i];
+
+		heap_remove(&j->timers, &b->timer);
+		b->good = b->bad = 0;
+		if (!interval && !b->status.up)
+			up_set(j, b, true, now);
+		expect(j, b, now, interval / 2);
+	}
+}
+
 /* What the report says of the backend's state. */
 static void state_take(struct health_judge *j, struct backend *b, const struct message_health *m, nstime now)
 {

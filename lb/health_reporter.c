@@ -47,6 +47,14 @@ void health_reporter_free(struct health_reporter *r)
 	free(r);
 }
 
+void health_reporter_pace(struct health_reporter *r, nstime interval, nstime now)
+{
+	if (interval == r->interval)
+		return;
+	r->interval = interval;
+	r->due = interval ? nstime_add(now, interval) : NSTIME_NEVER;
+}
+
 static void report(struct health_reporter *r, struct told *t)
 {
 	if (t->on_the_way) {

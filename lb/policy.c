@@ -74,6 +74,63 @@ void policy_group_fini(struct policy_group *g)
 	*g = (struct policy_group){0};
 }
 
+static bool same_members(const struct policy_group *a, const struct policy_group *b)
+{
+	if (a->members_count != b->members_count)
+		return false;
+	for (size_t i = 0; i < a->members_count; i++)
+		if (a->members[i].index != b->members[i].index || a->members[i].weight != b->members[i].weight)
+			return false;
+	return true;
+}
+
+/* The place of a device among the members; members_count: it is none. */
+static size_t member_place(const struct policy_group *g, size_t index)
+{
+	size_t place = 0;
+
+	while (place < g->members_count && g->members[place].index != index)
+		place++;
+	return place;
+}
+
+/* Where the round goes on: at the first of the old members, from the one whose turn it was on, that stays. */
+static void round_carry(struct policy_group *to, const struct policy_group *from)
+{
+	for (size_t i = 0; i < from->members_count; i++) {
+		size_t place = member_place(to, from->members[(from->next + i) % from->members_count].index);
+
+		if (place < to->members_count) {
+			to->next = place;
+			return;
+		}
+	}
+}
+
+void policy_group_change(struct policy *p, struct policy_group *g, const struct policy_group_config *config,
+			 bool keep_keys)
+{
+	struct policy_group fresh;
+
+	policy_group_init(p, &fresh, config);
+	if (same_members(g, &fresh)) {
+		fresh.next = g->next;
+		for (size_t i = 0; i < g->members_count; i++)
+			fresh.members[i].current = g->members[i].current;
+		fresh.maglev = g->maglev; /* from the same members and key, whatever the balance */
+		g->maglev = (struct maglev){0};
+	} else {
+		round_carry(&fresh, g);
+	}
+	if (keep_keys && fresh.balance == POLICY_STICKY && g->sticky.entries) {
+		fresh.sticky = g->sticky;
+		g->sticky = (struct sticky){0};
+		sticky_resize(&fresh.sticky, fresh.sticky_entries, fresh.sticky_expire);
+	}
+	policy_group_fini(g);
+	*g = fresh;
+}
+
 static bool device_eligible(const struct policy_device *d, const struct policy_ask *ask)
 {
 	if (!d->healthy)
@@ -187,15 +244,11 @@ static size_t choose_sticky(struct policy *p, struct policy_group *g, const stru
 		return choose_in_turn(p, g, ask);
 	if (!g->sticky.entries)
 		sticky_init(&g->sticky, g->sticky_entries, g->sticky_expire);
-	if (!sticky_find(&g->sticky, hash, ask->now, &device, &p->sticky) ||
-	    !device_eligible(policy_device_find(p, device), ask)) {
+	place = sticky_find(&g->sticky, hash, ask->now, &device, &p->sticky) ? member_place(g, device_index(p, device))
+									     : g->members_count;
+	if (place == g->members_count ||
+	    !member_eligible(p, g, place, ask)) /* (the device may be no member any more) */
 		place = choose_in_turn(p, g, ask);
-	} else {
-		size_t index = device_index(p, device);
-
-		for (place = 0; g->members[place].index != index;)
-			place++;
-	}
 	sticky_put(&g->sticky, hash, p->devices[g->members[place].index].device, ask->now, &p->sticky);
 	return place;
 }

@@ -90,6 +90,27 @@ static uint32_t entry_new(struct sticky *s)
 	return number;
 }
 
+void sticky_resize(struct sticky *s, uint32_t entries_max, nstime expire)
+{
+	struct sticky_counters ignored = {0};
+	struct sticky old = *s;
+	uint32_t skip = sticky_count(s) > entries_max ? sticky_count(s) - entries_max : 0;
+
+	s->expire = expire;
+	if (entries_max == old.entries_max)
+		return;
+	sticky_init(s, entries_max, expire);
+	for (uint32_t n = old.oldest; n != INDEX_NONE; n = old.entries[n].newer) {
+		const struct sticky_entry *e = &old.entries[n];
+
+		if (skip)
+			skip--;
+		else
+			sticky_put(s, e->hash, e->device, e->used, &ignored);
+	}
+	sticky_fini(&old);
+}
+
 bool sticky_find(struct sticky *s, uint64_t hash, nstime now, uint16_t *device, struct sticky_counters *c)
 {
 	uint32_t number;

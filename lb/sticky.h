@@ -47,6 +47,9 @@ struct sticky {
 void sticky_init(struct sticky *s, uint32_t entries_max, nstime expire);
 void sticky_fini(struct sticky *s); /* zero-initialised is allowed */
 
+/* From now on it holds so many, and forgets after so long: the entries used last stay, as far as there is room. */
+void sticky_resize(struct sticky *s, uint32_t entries_max, nstime expire);
+
 /* The entries in use. */
 static inline uint32_t sticky_count(const struct sticky *s)
 {

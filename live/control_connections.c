@@ -101,16 +101,29 @@ static json_t *end_json(const struct addr *a, uint16_t port)
 	return json_string(text);
 }
 
+/* Which of the rules that the file has now: where a classifier is here, it knows; elsewhere no other process's file can
+ * be known. */
+static size_t rule_now(const struct live *l, const struct node_connection *c)
+{
+	if (c->rule == NODE_RULE_NONE)
+		return NODE_RULE_NONE;
+	for (size_t n = 0; n < l->scenario->nodes_count; n++)
+		if (node_at(l, n) && node_has_role(node_at(l, n), NODE_CLASSIFIER))
+			return node_rule_index(node_at(l, n), c->service, c->rule);
+	return c->rule;
+}
+
 static json_t *row(const struct live *l, const struct node_connection *c)
 {
 	const struct scenario *s = l->scenario;
 	size_t service = c->service < s->services_count ? c->service : service_of(s, &c->tuple);
+	size_t rule = rule_now(l, c);
 	bool backend = c->device && c->device <= s->nodes_count;
 	json_t *o = json_pack(
 		"{s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "client", end_json(&c->tuple.remote, c->tuple.remote_port),
 		"vip", end_json(&c->tuple.local, c->tuple.local_port), "service",
 		service == SIZE_MAX ? json_null() : json_string(s->services[service].name), "rule",
-		c->rule == NODE_RULE_NONE ? json_null() : json_integer((json_int_t)c->rule), "backend",
+		rule == NODE_RULE_NONE ? json_null() : json_integer((json_int_t)rule), "backend",
 		backend ? json_string(s->nodes[c->device - 1].name) : json_null(), "state", c->state, "flow",
 		c->flow ? json_integer(c->flow) : json_null(), "handed_over_us",
 		c->since == NSTIME_NEVER ? json_null() : json_integer((json_int_t)(c->since / NSTIME_US)));

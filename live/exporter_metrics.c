@@ -56,6 +56,9 @@ static void run_metrics(const struct live *l, struct exposition *e)
 		   histogram_percentile(handoffs, 99) * NSTIME_US);
 	gauge_time(e, "baton_handoff_latency_max_seconds", "How long any hand-off took at most.",
 		   handoffs->max * NSTIME_US);
+	exposition_family(e, "baton_reloads_total", COUNTER, "SIGHUPs, by what became of the file.");
+	exposition_number(e, LABELS({"result", "taken"}), l->reloads.taken);
+	exposition_number(e, LABELS({"result", "refused"}), l->reloads.refused);
 	counter(e, "baton_log_dropped_total", "Lines of the log for which there was no room.", logger_dropped());
 }
 

@@ -7,6 +7,7 @@
 #include "live/events.h"
 #include "live/logger.h"
 #include "live/offload.h"
+#include "live/reload.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -198,8 +199,12 @@ static void signals_ready(struct loop_watch *watch, uint32_t events)
 	struct signalfd_siginfo info;
 
 	(void)events;
-	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		live_end(l, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			live_reload(l);
+		else
+			live_end(l, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+	}
 }
 
 static int signals_open(struct live *l, const sigset_t *set)
@@ -316,6 +321,8 @@ static void live_count(const struct live *l, struct metrics *m)
 
 	lag_count(&lag, m);
 	metrics_set(m, "live.reset", l->reset);
+	metrics_set(m, "live.reloads.taken", l->reloads.taken);
+	metrics_set(m, "live.reloads.refused", l->reloads.refused);
 	for (size_t n = 0; n < l->ports_count; n++)
 		if (l->ports[n].device)
 			port_count(&l->ports[n], m);
@@ -410,7 +417,7 @@ static void live_draw(struct live *l, struct run_options *run)
 		.here = l->options->here,
 		.boot = (uint64_t)t.tv_sec * NSTIME_S + (uint64_t)t.tv_nsec,
 		.key = l->key,
-		.observe_context = (void *)(uintptr_t)l->scenario,
+		.observe_context = l->scenario,
 		.cut = offload_cut,
 	};
 	*run = l->options->run;
@@ -453,7 +460,7 @@ static int live_begin(struct live *l, struct live_results *results, const sigset
 	return r;
 }
 
-int live_run(const struct scenario *s, const struct live_options *options, struct live_results *results)
+int live_run(struct scenario *s, const struct live_options *options, struct live_results *results)
 {
 	struct live l = {.scenario = s, .options = options, .signals.fd = -1};
 	sigset_t set, before;
@@ -464,6 +471,7 @@ int live_run(const struct scenario *s, const struct live_options *options, struc
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, &before);
 	logger_open(&(struct logger_config){.json = s->live.log_json, .level = s->live.log_level});
 	int r = live_begin(&l, results, &set);

@@ -58,7 +58,7 @@ enum live_phase {
 };
 
 struct live {
-	const struct scenario *scenario;
+	struct scenario *scenario;
 	const struct live_options *options;
 	struct loop loop;
 	struct run run;
@@ -74,11 +74,14 @@ struct live {
 	nstime phase_ends; /* when the next phase begins at the latest */
 	struct histogram lag_us;
 	uint64_t reset; /* connections, at the end */
+	struct {
+		uint64_t taken, refused;
+	} reloads;
 };
 
-/* Runs until it ends. Returns as run_scenario; also errors of device_open, with results->why. The results are to be
- * passed to live_results_fini in every case. */
-int live_run(const struct scenario *s, const struct live_options *options, struct live_results *results);
+/* Runs until it ends. The scenario changes with its file at SIGHUP. Returns as run_scenario; also errors of
+ * device_open, with results->why. The results are to be passed to live_results_fini in every case. */
+int live_run(struct scenario *s, const struct live_options *options, struct live_results *results);
 void live_results_fini(struct live_results *r);
 
 /* Moves the world's time to now; what is due fires late. It is now already when a watch's function is called. */

@@ -36,6 +36,8 @@ liblive_a_SOURCES = \
 	live/port.h \
 	live/relay.c \
 	live/relay.h \
+	live/reload.c \
+	live/reload.h \
 	live/service.c \
 	live/service.h \
 	live/tap.c \

@@ -55,6 +55,22 @@ int node_rekey(struct node *n, nstime now)
 	return r;
 }
 
+bool node_rekeying(const struct node *n)
+{
+	return n->courier && courier_rekeying(n->courier);
+}
+
+void node_reconfigure(struct node *n, nstime now)
+{
+	const struct node_cluster *c = n->cluster;
+
+	if (n->reporter)
+		health_reporter_pace(n->reporter, c->health_interval, now);
+	if (n->classifier)
+		role_classifier_reconfigure(n, now);
+	node_pump(n, now);
+}
+
 /* The cluster addresses of a device, or NULL. */
 static const struct addr_pair *node_device_address(const struct node *n, uint16_t device)
 {

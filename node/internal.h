@@ -133,6 +133,7 @@ void role_forwarder_free(struct node *n);
 /* After all roles are set: its judge of the backends' health. */
 void role_classifier_start(struct node *n, nstime now);
 void role_classifier_free(struct role_classifier *c);
+void role_classifier_reconfigure(struct node *n, nstime now);
 struct classifier *role_classifier_mind(const struct role_classifier *c);
 /* Takes in what the backends' reports changed. */
 void role_classifier_pump(struct node *n);

@@ -104,6 +104,13 @@ bool node_connection_find(const struct node *n, enum node_role role, const struc
 	return false;
 }
 
+size_t node_rule_index(const struct node *n, size_t service, size_t number)
+{
+	return number > UINT16_MAX
+		       ? NODE_RULE_NONE
+		       : classifier_rule_index(role_classifier_mind(n->classifier), service, (uint16_t)number);
+}
+
 uint32_t node_connections_count(const struct node *n, enum node_role role)
 {
 	struct migrator_holdings holdings;

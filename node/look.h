@@ -26,7 +26,7 @@ struct node_connection {
 	uint16_t device; /* the backend that has or is to have it; 0: none yet */
 	uint32_t flow;   /* 0: none, or not known here */
 	size_t service;  /* index; SIZE_MAX: not known here */
-	size_t rule;     /* of the service; NODE_RULE_NONE: none yet, or not known here */
+	size_t rule;     /* its number (lb/classifier.h); NODE_RULE_NONE: none yet, or not known here */
 	nstime since;    /* when the backend got it; NSTIME_NEVER: it has not */
 };
 
@@ -42,6 +42,10 @@ size_t node_connections(const struct node *n, enum node_role role, uint32_t *cur
 /* What a forwarder or backend knows of one connection. False: nothing. Precondition: node_has_role. */
 bool node_connection_find(const struct node *n, enum node_role role, const struct tuple *t,
 			  struct node_connection *out);
+
+/* The index of the rule with a number, among those of a service that the classifier has now; NODE_RULE_NONE: it is
+ * gone. Precondition: node_has_role, a classifier. */
+size_t node_rule_index(const struct node *n, size_t service, size_t number);
 
 /* How many connections a role has: at a forwarder those that it sends to backends, at a classifier those being read and
  * handed over, at a backend those that it has. Precondition: node_has_role. */

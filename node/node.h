@@ -120,6 +120,12 @@ void node_expire(struct node *n, nstime now);
 void node_drain(struct node *n, nstime within, nstime now);
 void node_undrain(struct node *n, nstime now);
 
+/* Takes in what changed in the cluster's rules (the services are the same) and in its health. */
+void node_reconfigure(struct node *n, nstime now);
+
+/* Whether a change of the cluster key is not over. */
+bool node_rekeying(const struct node *n);
+
 /* The cluster key changed to the cluster's present one. 0, or E_STATE while an earlier change is not over. */
 int node_rekey(struct node *n, nstime now);
 

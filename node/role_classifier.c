@@ -162,7 +162,7 @@ static void reading_hand(struct reading *r, nstime now)
 		.origin = n->config.device,
 		.origin_boot = n->config.boot,
 		.service = (uint16_t)r->service,
-		.rule = (uint16_t)classifier_conn_decision(r->conn).rule,
+		.rule = classifier_conn_decision(r->conn).number,
 	};
 	if (!courier_peer_boot(n->courier, r->device)) {
 		reading_park(r, now);
@@ -272,6 +272,23 @@ void role_classifier_start(struct node *n, nstime now)
 								  .fall = n->cluster->health_fall,
 								  .trace = n->config.trace},
 				    now);
+	free(backends);
+}
+
+/* A device that no rule named before is taken for healthy and idle by the policy: it hears what is known of all. */
+void role_classifier_reconfigure(struct node *n, nstime now)
+{
+	struct role_classifier *c = n->classifier;
+	size_t count;
+	uint16_t *backends = cluster_devices(n, false, &count);
+	classifier_reconfigure(c->mind, n->cluster->services);
+	health_judge_pace(n->judge, n->cluster->health_interval, n->cluster->health_rise, n->cluster->health_fall, now);
+	for (size_t i = 0; i < count; i++) {
+		const struct health_status *s = health_judge_status(n->judge, backends[i]);
+		if (s && n->cluster->health_interval)
+			classifier_backend_load(c->mind, backends[i], s->connections);
+		backend_judge(c, backends[i]);
+	}
 	free(backends);
 }
 
@@ -445,7 +462,7 @@ static void reading_look(const struct reading *r, struct node_connection *out)
 		.state = states[r->state],
 		.device = r->state == READING ? 0 : r->device,
 		.service = r->service,
-		.rule = r->state == READING ? NODE_RULE_NONE : classifier_conn_decision(r->conn).rule,
+		.rule = r->state == READING ? NODE_RULE_NONE : classifier_conn_decision(r->conn).number,
 		.since = NSTIME_NEVER,
 	};
 }

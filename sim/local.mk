@@ -69,6 +69,8 @@ libsim_a_SOURCES = \
 	sim/scenario.h \
 	sim/scenario_addresses.c \
 	sim/scenario_balance.c \
+	sim/scenario_change.c \
+	sim/scenario_change.h \
 	sim/scenario_cluster.c \
 	sim/scenario_distribution.c \
 	sim/scenario_doc.c \
@@ -113,4 +115,6 @@ libsim_a_SOURCES = \
 	sim/world_build.h \
 	sim/world_collect.c \
 	sim/world_files.c \
-	sim/world_record.c
+	sim/world_record.c \
+	sim/world_reload.c \
+	sim/world_reload.h

@@ -270,14 +270,14 @@ static void rekey_fire(struct timer *timer, nstime now)
 	world_node_settle(k->node);
 }
 
-/* The devices get the new key one after the other, in the order of the file; one that restarts has it at once. */
-static void rekey_begin(struct world *w, const struct scenario_fault *f, nstime now)
+void world_rekey(struct world *w, const uint8_t *key, nstime over)
 {
 	size_t count = w->cluster.devices_count;
-	world_cluster_rekey(w, f->key);
+	nstime now = w->engine.now;
+	world_cluster_rekey(w, key);
 	for (size_t i = 0; i < count; i++) {
 		struct world_rekey *k = &w->rekeys[w->cluster.devices[i].id - 1];
-		engine_timer_set(&w->engine, &k->timer, nstime_add(now, count > 1 ? f->over * i / (count - 1) : 0));
+		engine_timer_set(&w->engine, &k->timer, nstime_add(now, count > 1 ? over * i / (count - 1) : 0));
 	}
 }
 
@@ -315,7 +315,7 @@ static void fault_apply(struct world *w, size_t index, nstime now)
 		}
 		break;
 	case FAULT_REKEY:
-		rekey_begin(w, f, now);
+		world_rekey(w, f->key, f->over);
 		break;
 	case FAULT_DRAIN:
 	case FAULT_UNDRAIN:

@@ -183,6 +183,26 @@ static void services_build(struct world *w)
 			.rules_count = from->rules_count,
 		};
 	}
+	c->health_interval = s->health.interval;
+	c->health_rise = s->health.rise;
+	c->health_fall = s->health.fall;
+}
+
+static void services_fini(struct node_cluster *c)
+{
+	for (size_t n = 0; n < c->services_count; n++) {
+		for (size_t r = 0; r < c->services[n].rules_count; r++)
+			free((void *)c->services[n].rules[r].to);
+		free((void *)c->services[n].rules);
+	}
+	free(c->services);
+	free(c->vips);
+}
+
+void world_cluster_reload(struct world *w)
+{
+	services_fini(&w->cluster);
+	services_build(w);
 }
 
 int world_cluster_build(struct world *w, const char **why)
@@ -230,9 +250,6 @@ int world_cluster_build(struct world *w, const char **why)
 			.backend = s->nodes[n].roles & ROLE_BACKEND,
 		};
 	}
-	c->health_interval = s->health.interval;
-	c->health_rise = s->health.rise;
-	c->health_fall = s->health.fall;
 	services_build(w);
 	return 0;
 }
@@ -240,13 +257,7 @@ int world_cluster_build(struct world *w, const char **why)
 void world_cluster_fini(struct world *w)
 {
 	struct node_cluster *c = &w->cluster;
-	for (size_t n = 0; n < c->services_count; n++) {
-		for (size_t r = 0; r < c->services[n].rules_count; r++)
-			free((void *)c->services[n].rules[r].to);
-		free((void *)c->services[n].rules);
-	}
-	free(c->services);
-	free(c->vips);
+	services_fini(c);
 	free(c->devices);
 	sodium_memzero(c->key, sizeof(c->key));
 }

@@ -11,10 +11,16 @@ int world_cluster_build(struct world *w, const char **why);
 void world_cluster_fini(struct world *w);
 /* The cluster's key changes to `key`, or to one drawn from the seed (NULL). Nodes are told by node_rekey. */
 void world_cluster_rekey(struct world *w, const uint8_t *key);
+/* Rules and health are made anew from the scenario. Nodes are told by node_reconfigure. */
+void world_cluster_reload(struct world *w);
 int world_segments_build(struct world *w, segment_deliver (*receiver)(const struct world *w, size_t node),
 			 const char **why);
 void world_segments_fini(struct world *w);
 int world_node_build(struct world_node *wn, const char **why);
+
+/* world.c: the cluster's key changes (as for world_cluster_rekey), and the devices get the new one, one after the other
+ * in the order of the file, over so long; one that restarts has it at once. */
+void world_rekey(struct world *w, const uint8_t *key, nstime over);
 
 /* world_files.c: captures and saved blobs, under options.out. */
 int world_captures_open(struct world *w);

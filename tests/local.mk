@@ -64,6 +64,7 @@ UNIT_TESTS = \
 	tests/unit/test_request \
 	tests/unit/test_rules \
 	tests/unit/test_scenario \
+	tests/unit/test_scenario_change \
 	tests/unit/test_seal \
 	tests/unit/test_segment \
 	tests/unit/test_stack_enemy \

@@ -499,6 +499,69 @@ START_TEST(sticky_keys)
 }
 END_TEST
 
+/* The rules change under connections that are read, handed over, and long at a backend. */
+START_TEST(other_rules)
+{
+	static const uint16_t more[] = {2, 6}, fewer[] = {4};
+	static const struct classifier_rule_config rules[] = {
+		{.match = {.path = "/new/*"}, .to = more, .to_count = 2},
+		{.match = {.host = "web"}, .to = fewer, .to_count = 1},
+		{.match = {.path = "/img/*"}, .to = more, .to_count = 2},
+	};
+	struct classifier_service_config changed[sizeof services / sizeof *services];
+	struct classifier *c = make(0);
+	struct classifier_conn *reading = open_http(c, 0), *handing = open_http(c, 0), *lost = open_http(c, 0);
+	struct classifier_decision d;
+	uint16_t device;
+
+	ck_assert_int_eq(ask(reading, "GET /new/a HTTP/1.1\r\n").verdict, CLASSIFIER_WAIT);
+	d = ask(handing, "GET /img/a HTTP/1.1\r\nHost: x\r\n\r\n");
+	ck_assert_uint_eq(d.device, 1);
+	ck_assert_uint_eq(d.number, 0);
+	d = ask(lost, "GET /x HTTP/1.1\r\nHost: web\r\n\r\n");
+	ck_assert_uint_eq(d.device, 3);
+	ck_assert_uint_eq(d.number, 1);
+	memcpy(changed, services, sizeof services);
+	changed[HTTP_SERVICE].rules = rules;
+	changed[HTTP_SERVICE].rules_count = 3;
+	classifier_reconfigure(c, changed);
+	ck_assert_uint_eq(classifier_conn_decision(handing).rule, 2);
+	ck_assert_uint_eq(classifier_conn_decision(handing).number, 0);
+	ck_assert_uint_eq(classifier_rule_index(c, HTTP_SERVICE, 0), 2);
+	ck_assert_uint_eq(classifier_rule_index(c, HTTP_SERVICE, 1), 1);
+	ck_assert_uint_eq(classifier_rule_index(c, HTTP_SERVICE, 2), 0); /* the new one */
+	ck_assert_uint_eq(classifier_rule_index(c, HTTP_SERVICE, 3), SIZE_MAX);
+	ck_assert_uint_eq(classifier_backend(c, 1)->connections, 1); /* no rule names it any more */
+	d = ask(reading, "Host: x\r\n\r\n");
+	ck_assert_uint_eq(d.device, 2);
+	ck_assert_uint_eq(d.rule, 0);
+	ck_assert_uint_eq(d.number, 2);
+	ck_assert_uint_eq(events.rule, 0);
+	d = classifier_choose_again(handing, 1); /* by the rule that it is now */
+	ck_assert_uint_eq(d.device, 2);
+	ck_assert_uint_eq(d.rule, 2);
+	ck_assert_uint_eq(d.number, 0);
+	ck_assert_uint_eq(classifier_backend(c, 1)->connections, 0);
+	/* What a backend has goes by the number, and by nothing when that is gone. */
+	ck_assert_int_eq(classifier_choose_for(c, HTTP_SERVICE, 1, &tuple, NULL, 0, 1, &device), 0);
+	ck_assert_uint_eq(device, 4);
+	changed[HTTP_SERVICE].rules = &rules[2];
+	changed[HTTP_SERVICE].rules_count = 1;
+	classifier_reconfigure(c, changed);
+	ck_assert_int_ne(classifier_choose_for(c, HTTP_SERVICE, 1, &tuple, NULL, 0, 1, &device), 0);
+	ck_assert_uint_eq(classifier_conn_decision(lost).rule, SIZE_MAX);
+	d = classifier_choose_again(lost, 1);
+	ck_assert_int_eq(d.verdict, CLASSIFIER_ANSWER);
+	ck_assert_int_eq(d.answer, CLASSIFIER_ANSWER_404);
+	classifier_reconfigure(c, services); /* a rule that comes back is a new one: nobody speaks of the old */
+	ck_assert_uint_eq(classifier_rule_index(c, HTTP_SERVICE, 1), SIZE_MAX);
+	ck_assert_uint_eq(classifier_rule_index(c, HTTP_SERVICE, 3), 1);
+	classifier_close(reading, true);
+	ck_assert_uint_eq(classifier_backend(c, 2)->connections, 2);
+	classifier_free(c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("classifier");
@@ -507,6 +570,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, decides_by_rule);
 	tcase_add_test(tcase, chooses_again);
+	tcase_add_test(tcase, other_rules);
 	tcase_add_test(tcase, protocol_none);
 	tcase_add_test(tcase, answers);
 	tcase_add_test(tcase, tls);

@@ -277,6 +277,30 @@ START_TEST(reporter_without_interval)
 }
 END_TEST
 
+/* Another interval is waited for from now on, and without one nobody is down. */
+START_TEST(judge_changes_pace)
+{
+	struct health_judge *j = judge_new(100 * NSTIME_MS);
+
+	judge_line(j, "240 4 1 1 0/0"); /* the other has missed one of three */
+	health_judge_pace(j, 1000 * NSTIME_MS, 1, 1, now);
+	judge_until(j, 1739 * NSTIME_MS);
+	ck_assert_str_eq(out, "240 4 up has 0\n");
+	judge_until(j, 1740 * NSTIME_MS); /* one and a half intervals; one missed is enough now */
+	judge_line(j, "1900 5 1 1 0/0");  /* and one report */
+	ck_assert_str_eq(out, "240 4 up has 0\n"
+			      "1740 4 down 0\n"
+			      "1740 5 down 0\n"
+			      "1900 5 up has 0\n");
+	health_judge_pace(j, 0, 0, 0, now);
+	out[0] = '\0';
+	judge_told(j);
+	ck_assert_str_eq(out, "1900 4 up 0\n");
+	ck_assert_uint_eq(health_judge_expiry(j), NSTIME_NEVER);
+	health_judge_free(j);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("health");
@@ -285,6 +309,7 @@ int main(void)
 	tcase_add_test(judge, judge_has_hysteresis);
 	tcase_add_test(judge, judge_takes_state);
 	tcase_add_test(judge, judge_without_interval);
+	tcase_add_test(judge, judge_changes_pace);
 	tcase_add_test(judge, judge_refuses_malformed);
 	tcase_add_test(reporter, reporter_has_one_on_the_way);
 	tcase_add_test(reporter, reporter_without_interval);

@@ -395,6 +395,131 @@ START_TEST(empty_group)
 }
 END_TEST
 
+static void change(struct policy *p, struct policy_group *g, enum policy_balance balance, const uint16_t *devices,
+		   const uint32_t *weights, size_t count, uint32_t sticky_entries)
+{
+	policy_group_change(p, g,
+			    &(struct policy_group_config){.balance = balance,
+							  .devices = devices,
+							  .weights = weights,
+							  .count = count,
+							  .sticky_entries = sticky_entries,
+							  .sticky_expire = 100},
+			    true);
+}
+
+/* What devices have stays theirs, whatever becomes of the groups; the round goes on where it was. */
+START_TEST(changed_members)
+{
+	static const uint16_t before[] = {1, 2, 3, 4}, after[] = {5, 4, 2};
+	struct policy p = {0};
+	struct policy_group g = group(&p, POLICY_ROUND_ROBIN, before, NULL, 4);
+
+	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 1);
+	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 2);
+	policy_connections(&p, 4, 9);
+	policy_health(&p, 2, false);
+	change(&p, &g, POLICY_ROUND_ROBIN, after, NULL, 3, 0);
+	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 4); /* 3 was next, and is gone */
+	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 5); /* 2 is not healthy */
+	policy_health(&p, 2, true);
+	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 4);
+	change(&p, &g, POLICY_LEAST_CONNECTIONS, after, NULL, 3, 0);
+	ck_assert_uint_eq(policy_device_find(&p, 4)->connections, 9);
+	ck_assert_uint_eq(choose(&p, &g, &after[0], 1), 2);
+	change(&p, &g, POLICY_LEAST_CONNECTIONS, &after[1], NULL, 1, 0);
+	ck_assert_uint_eq(choose(&p, &g, NULL, 0), 4);
+	policy_group_fini(&g);
+	policy_fini(&p);
+}
+END_TEST
+
+/* The same weights again do not begin the round anew; others do. */
+START_TEST(changed_weights)
+{
+	static const uint32_t weights[] = {5, 1, 1}, others[] = {1, 1, 5};
+	struct policy p = {0};
+	struct policy_group g = group(&p, POLICY_ROUND_ROBIN, three, weights, 3),
+			    untouched = group(&p, POLICY_ROUND_ROBIN, three, weights, 3);
+	unsigned times = 0;
+
+	for (unsigned i = 0; i < 50; i++) {
+		if (i % 3 == 0)
+			change(&p, &g, POLICY_ROUND_ROBIN, three, weights, 3, 0);
+		ck_assert_uint_eq(choose(&p, &g, NULL, 0), choose(&p, &untouched, NULL, 0));
+	}
+	change(&p, &g, POLICY_ROUND_ROBIN, three, others, 3, 0);
+	for (unsigned i = 0; i < 70; i++)
+		times += choose(&p, &g, NULL, 0) == 9;
+	ck_assert_uint_eq(times, 50);
+	policy_group_fini(&g);
+	policy_group_fini(&untouched);
+	policy_fini(&p);
+}
+END_TEST
+
+/* Keys stay with members that stay, those of others find new ones; a smaller table keeps those used last. */
+START_TEST(changed_sticky)
+{
+	static const uint16_t before[] = {1, 2, 3, 4}, after[] = {2, 4, 6};
+	struct policy p = {0};
+	struct policy_group g = group(&p, POLICY_STICKY, before, NULL, 4);
+
+	for (uint32_t key = 1; key <= 4; key++)
+		ck_assert_uint_eq(choose_key(&p, &g, key, key), key);
+	change(&p, &g, POLICY_STICKY, after, NULL, 3, 3); /* key 1 has no room any more */
+	ck_assert_uint_eq(choose_key(&p, &g, 2, 10), 2);
+	ck_assert_uint_eq(choose_key(&p, &g, 4, 10), 4);
+	ck_assert_uint_eq(choose_key(&p, &g, 3, 10), 2); /* moved, and stays there */
+	ck_assert_uint_eq(choose_key(&p, &g, 3, 11), 2);
+	ck_assert_uint_eq(p.sticky.moved, 1);
+	ck_assert_uint_eq(p.sticky.added, 4);
+	choose_key(&p, &g, 1, 12);
+	ck_assert_uint_eq(p.sticky.added, 5);
+	ck_assert_uint_eq(p.sticky.evicted, 1);
+	change(&p, &g, POLICY_STICKY, after, NULL, 3, 8); /* a larger one has all */
+	ck_assert_uint_eq(choose_key(&p, &g, 4, 13), 4);
+	ck_assert_uint_eq(choose_key(&p, &g, 3, 13), 2);
+	ck_assert_uint_eq(p.sticky.added, 5);
+	policy_group_change(&p, &g, /* keys are made of something else: none is known */
+			    &(struct policy_group_config){
+				    .balance = POLICY_STICKY, .devices = after, .count = 3, .sticky_entries = 8},
+			    false);
+	choose_key(&p, &g, 4, 14);
+	ck_assert_uint_eq(p.sticky.added, 6);
+	policy_group_fini(&g);
+	policy_fini(&p);
+}
+END_TEST
+
+/* Maglev's table is made of the members: with others few keys move. */
+START_TEST(changed_maglev)
+{
+	static const uint16_t before[] = {1, 2, 3, 4}, after[] = {4, 2, 1};
+	struct policy p = {0};
+	struct policy_group g = group(&p, POLICY_MAGLEV, before, NULL, 4);
+	uint16_t was[256];
+	unsigned moved = 0;
+
+	hash_key_init(&p.key, 1, "balance");
+	for (uint32_t key = 0; key < 256; key++)
+		was[key] = choose_key(&p, &g, key, 0);
+	change(&p, &g, POLICY_MAGLEV, before, NULL, 4, 0);
+	for (uint32_t key = 0; key < 256; key++)
+		ck_assert_uint_eq(choose_key(&p, &g, key, 0), was[key]);
+	change(&p, &g, POLICY_MAGLEV, after, NULL, 3, 0);
+	for (uint32_t key = 0; key < 256; key++) {
+		uint16_t is = choose_key(&p, &g, key, 0);
+
+		ck_assert_uint_ne(is, 3);
+		moved += was[key] != 3 && is != was[key];
+	}
+	ck_assert_uint_lt(moved, 256 / 8);
+	policy_group_fini(&g);
+	policy_fini(&p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("policy");
@@ -414,5 +539,9 @@ int main(void)
 	tcase_add_test(tcase, sticky_expires);
 	tcase_add_test(tcase, sticky_full);
 	tcase_add_test(tcase, empty_group);
+	tcase_add_test(tcase, changed_members);
+	tcase_add_test(tcase, changed_weights);
+	tcase_add_test(tcase, changed_sticky);
+	tcase_add_test(tcase, changed_maglev);
 	return unit_run(suite);
 }
