@@ -76,14 +76,39 @@ static void say_all(enum log_level level, const struct scenario *s, size_t node,
 	logger_event(level, trace_name(event), named, n, "%s %s%s", s->nodes[node].name, trace_name(event), text);
 }
 
+/* What the log always says. */
+static bool is_said(enum trace_event event)
+{
+	switch (event) {
+	case TRACE_DRAIN_BEGIN:
+	case TRACE_DRAIN_EMPTY:
+	case TRACE_DRAIN_STAY:
+	case TRACE_DRAIN_END:
+	case TRACE_HEALTH_UP:
+	case TRACE_HEALTH_DOWN:
+	case TRACE_HEALTH_STATE:
+	case TRACE_NODE_CRASH:
+	case TRACE_NODE_START:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Level info and above. True: it was one of those. */
 static bool say(const struct scenario *s, const char *name, enum trace_event event, const struct trace_field *fields,
 		size_t count)
 {
-	const uint64_t connections = number(fields, count, "connections");
-	const char *device = device_name_of(s, number(fields, count, "device"));
-	const struct trace_field *state = field_find(fields, count, "state");
-	const char *id = trace_name(event);
+	uint64_t connections;
+	const char *device, *id;
+	const struct trace_field *state;
+
+	if (!is_said(event)) /* nearly all: they come with every packet */
+		return false;
+	connections = number(fields, count, "connections");
+	device = device_name_of(s, number(fields, count, "device"));
+	state = field_find(fields, count, "state");
+	id = trace_name(event);
 
 	switch (event) {
 	case TRACE_DRAIN_BEGIN:
