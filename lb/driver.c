@@ -142,24 +142,24 @@ static void flow_remove(struct driver *d, struct flow *f)
 	d->flows_free = number;
 }
 
-/* The flow whose connection ended and was quiet longest, if it is the next that goes; NULL when another is. A few that
- * were not quiet are put back on the way. */
+/* The flow that is over, CLOSED or RESTING, for longest, if it is the next that goes; NULL when another is. A few that
+ * are CLOSED and were not quiet are put back on the way. */
 static struct flow *flow_spent(struct driver *d)
 {
 	for (unsigned i = 0; i < SPENT_LOOK_MAX; i++) {
 		struct timer *t = heap_peek(&d->timers);
 		struct flow *f = t ? (struct flow *)((char *)t - offsetof(struct flow, timer)) : NULL;
 
-		if (!f || f->state != DRIVER_FLOW_CLOSED)
+		if (!f || (f->state != DRIVER_FLOW_CLOSED && f->state != DRIVER_FLOW_RESTING))
 			return NULL;
-		if (t->at == nstime_add(f->last, d->config.rest))
+		if (f->state == DRIVER_FLOW_RESTING || t->at == nstime_add(f->last, d->config.rest))
 			return f;
 		heap_set(&d->timers, t, nstime_add(f->last, d->config.rest));
 	}
 	return NULL;
 }
 
-/* NULL when the table is full: flows of connections that ended make room. */
+/* NULL when the table is full: flows that are over make room. */
 static struct flow *flow_new(struct driver *d, uint32_t identifier)
 {
 	struct flow *f;

@@ -62,7 +62,7 @@ enum driver_drop {
 
 struct driver_counters {
 	uint64_t delivered, buffered, drained, bounced;
-	uint64_t forgotten;  /* flows of connections that ended, for others when the table was full */
+	uint64_t forgotten;  /* CLOSED and RESTING flows, for others when the table was full */
 	uint64_t overflowed; /* packets dropped because a buffer or the table was full */
 	uint64_t dropped[DRIVER_DROP_COUNT];
 	uint64_t blobs;

@@ -116,8 +116,8 @@ START_TEST(closed_flow_gives_way)
 }
 END_TEST
 
-/* Infuses a flow; driver_blob's result. */
-static int infuse(struct driver *d, uint32_t n, nstime now)
+/* Infuses flow n of a client's port; driver_blob's result. */
+static int infuse_port(struct driver *d, uint32_t n, uint16_t port, nstime now)
 {
 	struct blob_mapping m = {
 		.flow = 0x00010000 + n, .generation = n, .handoff = n, .first = 2, .second = 5, .first_boot = 1};
@@ -127,10 +127,8 @@ static int infuse(struct driver *d, uint32_t n, nstime now)
 	const char *why;
 	int r;
 
-	conn.tuple = (struct tuple){.remote = addr_v4(0xc6336401),
-				    .local = addr_v4(0xc6336450),
-				    .remote_port = (uint16_t)(1000 + n),
-				    .local_port = 80};
+	conn.tuple = (struct tuple){
+		.remote = addr_v4(0xc6336401), .local = addr_v4(0xc6336450), .remote_port = port, .local_port = 80};
 	m.tuple = conn.tuple;
 	ck_assert_int_eq(fake_migrate(NULL, &conn, 5, &s, now), 0);
 	ck_assert_int_eq(blob_encode(&blob, &m, &s), 0);
@@ -139,6 +137,11 @@ static int infuse(struct driver *d, uint32_t n, nstime now)
 	conn_state_fini(&s);
 	conn_state_fini(&got);
 	return r;
+}
+
+static int infuse(struct driver *d, uint32_t n, nstime now)
+{
+	return infuse_port(d, n, (uint16_t)(1000 + n), now);
 }
 
 /* Where the table is full, a new flow takes the place of the one whose connection ended and that was quiet longest; one
@@ -173,6 +176,25 @@ START_TEST(full_of_ended)
 	ck_assert_int_eq(infuse(d, 6, NSTIME_S), 0);
 	ck_assert_int_eq(infuse(d, 7, NSTIME_S), E_FULL);
 	ck_assert_uint_eq(driver_counters(d)->forgotten, 3);
+	driver_free(d);
+}
+END_TEST
+
+/* The same for a flow that rests, as its 4-tuple is another connection's. */
+START_TEST(full_of_resting)
+{
+	struct driver_config config = {
+		.name = "d", .seed = 1, .address = {.v4 = device_address(5)}, .tunnel = tunnel, .flows_max = 2};
+	struct driver *d = driver_new(&config);
+
+	ck_assert_int_eq(infuse(d, 1, 1), 0);
+	driver_flow_activate(d, 0x00010001, 1);
+	driver_flow_close(d, 0x00010001, 1);
+	ck_assert_int_eq(infuse_port(d, 2, 1001, 2), 0);
+	ck_assert_uint_eq(driver_counters(d)->forgotten, 0);
+	ck_assert_int_eq(infuse(d, 3, 3), 0);
+	ck_assert_uint_eq(driver_counters(d)->forgotten, 1);
+	ck_assert_int_eq(infuse(d, 4, 4), E_FULL);
 	driver_free(d);
 }
 END_TEST
@@ -251,6 +273,7 @@ int main(void)
 	tcase_add_test(t, drained_in_order);
 	tcase_add_test(t, closed_flow_gives_way);
 	tcase_add_test(t, full_of_ended);
+	tcase_add_test(t, full_of_resting);
 	tcase_add_test(t, bounded);
 	suite_add_tcase(s, t);
 	return unit_run(s);
