@@ -83,9 +83,9 @@ refused() {
 	baton_stop web
 	[ -z "$(on client -o link show type tun)" ]
 	on client tuntap add dev tap0 mode tap
-	baton client web
+	baton client web:found
 	get client $VIP/found
-	baton_stop web
+	baton_stop found
 	on client link show tap0
 	on client tuntap del dev tap0 mode tap
 }
