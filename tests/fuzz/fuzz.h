@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the fuzz targets share. A target is one file that defines LLVMFuzzerTestOneInput: it gives any bytes to a part
  * of Baton, and aborts when what must hold does not. Linked with libFuzzer it looks for inputs (`make fuzz`); linked
- * with corpus.c it goes over those that were kept (`make check`). */
+ * with rerun.c it goes over those that were kept (`make check`). */
 #ifndef BATON_TESTS_FUZZ_H
 #define BATON_TESTS_FUZZ_H
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# One program for each fuzz target. FUZZ_MAIN is corpus.c, which goes over the corpus, or with ./configure
+# One program for each fuzz target. FUZZ_MAIN is rerun.c, which goes over the corpus, or with ./configure
 # --enable-fuzzing nothing: then libFuzzer (FUZZ_ENGINE) brings the main that looks for inputs.
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_blob \
@@ -18,7 +18,7 @@ FUZZ_TARGETS = \
 if FUZZING
 FUZZ_MAIN =
 else
-FUZZ_MAIN = tests/fuzz/corpus.c
+FUZZ_MAIN = tests/fuzz/rerun.c
 endif
 FUZZ_LIBS = $(FUZZ_ENGINE) $(BATON_LIBS) $(SYSTEM_LIBS)
 
