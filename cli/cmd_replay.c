@@ -284,11 +284,9 @@ static int replay_file(struct scenario *s, struct replay_words *w)
 	int status = w->live ? replay_live(s, w, replay) : replay_run(s, w, replay);
 
 	replay_close(replay);
-	if (status == STATUS_GOOD || status == STATUS_EXPECTATION) {
-		if (replay_print_close(&w->print) < 0) {
-			cli_error("%s/replay.csv: %s", w->print.out, strerror(errno));
-			status = STATUS_BROKEN;
-		}
+	if (replay_print_close(&w->print) < 0 && (status == STATUS_GOOD || status == STATUS_EXPECTATION)) {
+		cli_error("%s/replay.csv: %s", w->print.out, strerror(errno));
+		status = STATUS_BROKEN;
 	}
 	return status;
 }
