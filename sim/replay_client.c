@@ -270,11 +270,11 @@ static void resend(struct replay_conn *c)
 		c->segments--;
 	} else if (from < end) {
 		s = plain_make(c, (int64_t)from, TCP_ACK | TCP_PSH);
-		s.parts[0] = ring_peek(&c->script.expected, (size_t)(from - c->script.read), &s.lens[0]);
-		if (s.lens[0] > end - from)
-			s.lens[0] = (size_t)(end - from);
-		if (s.lens[0] > MSS - 20)
-			s.lens[0] = MSS - 20;
+		s.payload = ring_peek(&c->script.expected, (size_t)(from - c->script.read), &s.len);
+		if (s.len > end - from)
+			s.len = (size_t)(end - from);
+		if (s.len > MSS - 20)
+			s.len = MSS - 20;
 		plain_send(c, &s);
 	} else if (c->fin_at >= 0 && c->una == c->fin_at) {
 		s = plain_make(c, c->fin_at, TCP_ACK | TCP_FIN);

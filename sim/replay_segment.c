@@ -162,7 +162,7 @@ void replay_segment_finish(struct buf *b, const struct replay_rewrite *m, const 
 struct buf *replay_segment_plain(const struct replay_plain *s, uint16_t from_port, uint16_t to_port,
 				 const struct addr *from, const struct addr *to)
 {
-	struct buf *b = buf_alloc((uint32_t)(HEADER_LEN + s->lens[0] + s->lens[1]));
+	struct buf *b = buf_alloc((uint32_t)(HEADER_LEN + s->len));
 	const struct replay_segment as = {.df = true};
 
 	memset(b->data, 0, HEADER_LEN);
@@ -173,12 +173,9 @@ struct buf *replay_segment_plain(const struct replay_plain *s, uint16_t from_por
 	b->data[12] = HEADER_LEN / 4 << 4;
 	b->data[13] = s->flags;
 	store_be16(b->data + 14, s->window);
-	b->len = HEADER_LEN;
-	for (unsigned i = 0; i < 2; i++) {
-		if (s->lens[i])
-			memcpy(b->data + b->len, s->parts[i], s->lens[i]);
-		b->len += (uint32_t)s->lens[i];
-	}
+	if (s->len)
+		memcpy(b->data + HEADER_LEN, s->payload, s->len);
+	b->len = (uint32_t)(HEADER_LEN + s->len);
 	packet_make(b, &as, from, to);
 	return b;
 }

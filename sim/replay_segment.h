@@ -53,14 +53,13 @@ unsigned replay_segment_copy(const struct dissection *d, const struct capture_pa
 void replay_segment_finish(struct buf *b, const struct replay_rewrite *m, const struct addr *from,
 			   const struct addr *to);
 
-/* A segment of our own, as an IP packet: ports from `m`, numbers as given, payload of `len` bytes to be put by the
- * caller into the two parts. */
+/* A segment of our own, as an IP packet. */
 struct replay_plain {
 	uint32_t seq, ack;
 	uint16_t window;
 	uint8_t flags;
-	const uint8_t *parts[2];
-	size_t lens[2];
+	const uint8_t *payload;
+	size_t len;
 };
 struct buf *replay_segment_plain(const struct replay_plain *s, uint16_t from_port, uint16_t to_port,
 				 const struct addr *from, const struct addr *to);
