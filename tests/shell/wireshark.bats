@@ -140,8 +140,8 @@ no_error() {
 		fields "$dir/forwarder.cluster.pcapng" "baton.blob.handoff.flow == $flow" $names | tail -1 | tr '\t' '\n' |
 			paste -d= <(echo "$names") - | diff <("$BATON" blob "$file" | awk "$values") -
 		# Its data, byte for byte.
-		[ "$(fields "$dir/forwarder.cluster.pcapng" "baton.blob.handoff.flow == $flow" baton.blob.bytes | tail -1 | tr -d ':' | tr ',' '\n' | tail -1 | tail -c 65)" = \
-			"$(xxd -p -c0 "$file" | tail -c 65)" ]
+		[ "$(fields "$dir/forwarder.cluster.pcapng" "baton.blob.handoff.flow == $flow" baton.blob.bytes | tail -1 | tr -d ':' | tr ',' '\n' | tail -1 | tail -c 65 | tr -d "\n")" = \
+			"$(od -An -v -tx1 "$file" | tr -d " \n" | tail -c 64)" ]
 	done
 	no_error "$dir/forwarder.cluster.pcapng"
 }
