@@ -228,11 +228,16 @@ static void device_drop(struct device *d, enum device_drop reason, struct buf *f
 	buf_free(frame);
 }
 
+static bool queue_is_full(const struct device *d)
+{
+	return d->queue.count == DEVICE_QUEUE_MAX || d->queue.bytes >= DEVICE_QUEUE_BYTES_MAX;
+}
+
 static void queue_put(struct device *d, struct buf *frame)
 {
-	if (d->queue.count == DEVICE_QUEUE_MAX)
+	if (queue_is_full(d))
 		device_flush(d);
-	if (d->queue.count == DEVICE_QUEUE_MAX)
+	if (queue_is_full(d))
 		device_drop(d, DEVICE_DROP_QUEUE, frame);
 	else
 		buf_queue_put(&d->queue, frame);

@@ -23,7 +23,9 @@
 
 #define DEVICE_NAME_MAX  16U   /* with its NUL: the kernel's IFNAMSIZ */
 #define DEVICE_WHY_MAX   256U  /* a message, with its NUL */
-#define DEVICE_QUEUE_MAX 4096U /* packets that wait for the kernel to take them; more are dropped */
+#define DEVICE_QUEUE_MAX 4096U /* frames that wait for the kernel to take them; more are dropped */
+
+#define DEVICE_QUEUE_BYTES_MAX (32U << 20) /* bytes of those */
 
 enum device_kind {
 	DEVICE_TAP,
@@ -43,7 +45,7 @@ struct device_config {
 	X(MALFORMED, "malformed") /* read: too short for Ethernet, or with offloads that do not fit the frame */       \
 	X(OVERSIZED, "oversized") /* read: longer than any IP packet */                                                \
 	X(CHECKSUM, "checksum")   /* written: stands for several, with a checksum that is wrong */                     \
-	X(QUEUE, "queue")         /* written: DEVICE_QUEUE_MAX others wait */                                          \
+	X(QUEUE, "queue")         /* written: too many others wait */                                                  \
 	X(DOWN, "down")           /* written: the interface is down, or gone */                                        \
 	X(REFUSED, "refused")     /* written: the kernel refused this frame, as too long for the interface */
 

@@ -378,6 +378,26 @@ START_TEST(write_queue_is_bounded)
 }
 END_TEST
 
+START_TEST(write_queue_is_bounded_in_bytes)
+{
+	struct device *d = fake_device(1);
+	uint64_t queued = 0, count = 0;
+
+	kernel.room = 0;
+	for (; !device_counters(d)->dropped[DEVICE_DROP_QUEUE]; count++) {
+		struct buf *b = segment(0, 60000, 1);
+
+		b->segment_bytes = MSS;
+		queued += b->len;
+		device_write(d, b);
+	}
+	ck_assert_uint_eq(device_counters(d)->dropped[DEVICE_DROP_QUEUE], 60); /* packets */
+	ck_assert_uint_gt(queued, DEVICE_QUEUE_BYTES_MAX);
+	ck_assert_uint_lt(queued, DEVICE_QUEUE_BYTES_MAX + 4 * 60054);
+	device_end(d);
+}
+END_TEST
+
 START_TEST(write_refused)
 {
 	static const struct {
@@ -441,6 +461,7 @@ int main(void)
 	tcase_add_loop_test(all, write_joined, 0, 2);
 	tcase_add_loop_test(all, write_waits, 0, 2);
 	tcase_add_test(all, write_queue_is_bounded);
+	tcase_add_test(all, write_queue_is_bounded_in_bytes);
 	tcase_add_loop_test(all, write_refused, 0, 6);
 	tcase_add_loop_test(all, write_damaged_large, 0, 2);
 	suite_add_tcase(suite, all);
