@@ -250,6 +250,7 @@ static void loop_next(struct replay *r)
 	}
 	r->over_at = replay_now(r);
 	r->totals.virtual_ns = r->over_at;
+	world_end_look(r->world);
 }
 
 static void reader_fire(struct timer *t, nstime now)
@@ -305,12 +306,14 @@ static void faults_see(struct replay_conn *c)
 {
 	enum script_fault client = c->socket ? replay_socket_fault(c) : SCRIPT_GOOD;
 
-	if (c->answered && c->alert)
+	if (c->answered && c->first_by_server)
+		replay_conn_fail(c, REPLAY_FIRST_BY_SERVER);
+	else if (c->answered && c->alert)
 		replay_conn_fail(c, "refused by the classifier with TLS alert %llu: %s", (unsigned long long)c->answer,
 				 c->answer_why);
 	else if (c->answered)
 		replay_conn_fail(c, "answered %llu by the classifier: %s", (unsigned long long)c->answer,
-				 c->answer_why);
+				 c->answer_why[0] ? c->answer_why : "it had no whole request in time");
 	else if (c->script.fault == SCRIPT_DIFFERENT)
 		replay_conn_fail(c, "the client's byte %llu came different to %s",
 				 (unsigned long long)c->script.read + 1, server_name(c));

@@ -489,8 +489,7 @@ static void stalled(struct replay_conn *c)
 	if (!c->irs_known)
 		replay_conn_fail(c, "the live server does not answer the handshake");
 	else if (next && c->wait == REPLAY_WAIT_SERVER && !c->player && c->first_by_server)
-		replay_conn_fail(c, "the server speaks first, and the classifier waits for the client: the service "
-				    "needs `protocol: none`");
+		replay_conn_fail(c, REPLAY_FIRST_BY_SERVER);
 	else if (next && c->wait == REPLAY_WAIT_SERVER)
 		replay_conn_fail(c, "the client waited for the server's byte %llu",
 				 (unsigned long long)replay_segment_of((struct buf *)next)->need);

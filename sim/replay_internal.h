@@ -23,6 +23,10 @@
 #define REPLAY_STALL          (45 * NSTIME_S) /* a connection that waits so long is given up; a classifier waits 30 s */
 #define REPLAY_LINGER         (30 * NSTIME_S) /* of the capture: how long packets may follow a connection's end */
 
+/* Why a connection whose server speaks first goes nowhere where somebody has to read a request. */
+#define REPLAY_FIRST_BY_SERVER                                                                                         \
+	"the server speaks first, and the classifier waits for the client: the service needs `protocol: none`"
+
 /* A client node that captured clients run at. */
 struct replay_host {
 	struct replay *replay;

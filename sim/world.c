@@ -370,6 +370,11 @@ static void end_fire(struct timer *timer, nstime now)
 	engine_timer_set(&w->engine, &w->end_timer, now + IDLE_CHECK_NS);
 }
 
+void world_end_look(struct world *w)
+{
+	engine_timer_set(&w->engine, &w->end_timer, w->engine.now);
+}
+
 static void world_nodes_init(struct world *w)
 {
 	const struct scenario *s = w->scenario;
@@ -433,7 +438,7 @@ int world_init(struct world *w, const struct scenario *s, const struct world_opt
 		engine_timer_set(&w->engine, &w->fault_timer, s->faults[0].at);
 	if (options->replay)
 		r = replay_start(options->replay, w, why);
-	if (s->traffic_count || options->replay) /* without, it goes on until `stop`, and nobody has to look */
+	if (s->traffic_count && !options->replay) /* without, it goes on until `stop`, and nobody has to look */
 		engine_timer_set(&w->engine, &w->end_timer, IDLE_CHECK_NS);
 	return r;
 }

@@ -136,6 +136,9 @@ uint64_t world_run(struct world *w, nstime until, uint64_t events_max);
  * has to say about all of them fits into fewer frames. Returns whether there was a node to work. */
 bool world_work(struct world *w);
 
+/* Looks soon whether the run is over, and from then on again and again. For who has said until now that it is not. */
+void world_end_look(struct world *w);
+
 /* Looks at the invariants that hold between events: I4, and for I2 that the owner's stack has its connection, of at
  * most so many connections, going on where the last call ended. */
 void world_sweep(struct world *w, size_t connections_max);

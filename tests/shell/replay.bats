@@ -216,6 +216,64 @@ shark_bytes() {
 	[[ $output == *"does not acknowledge what it is sent"* ]]
 }
 
+# say SIDE TEXT...: a capture of a conversation, raw IP: who is c or s says the text behind it, in turn; then both close
+say() {
+	perl -e '
+		my ($out, $ms, %seq) = ("", 0, (c => 100, s => 900));
+		sub packet {
+			my ($side, $flags, $text) = @_;
+			my $peer = $side eq "c" ? "s" : "c";
+			my ($from, $to) = $side eq "c" ? (5000, 25) : (25, 5000);
+			my $tcp = pack "nnNNCCnnn", $from, $to, $seq{$side}, $flags & 16 ? $seq{$peer} : 0, 0x50, $flags, 65535, 0, 0;
+			my $ip = pack "CCnnnCCnC4C4", 0x45, 0, 40 + length $text, 0, 0, 64, 6, 0,
+				(192, 0, 2, $side eq "c" ? 1 : 2), (192, 0, 2, $side eq "c" ? 2 : 1);
+			my $all = $ip . $tcp . $text;
+			$out .= pack("VVVV", 0, 1000 * $ms++, length $all, length $all) . $all;
+			$seq{$side} += length($text) + ($flags & 3 ? 1 : 0);
+		}
+		packet("c", 2, ""); packet("s", 18, ""); packet("c", 16, "");
+		while (@ARGV) {
+			my ($side, $text) = (shift, shift);
+			packet($side, 24, $text); packet($side eq "c" ? "s" : "c", 16, "");
+		}
+		packet("s", 17, ""); packet("c", 17, ""); packet("s", 16, "");
+		binmode STDOUT;
+		print pack("VvvVVVV", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101), $out' -- "$@"
+}
+
+@test "a server that speaks first needs protocol none, and is told so" {
+	say s $'220 hello\r\n' c $'QUIT\r\n' s $'221 bye\r\n' >smtp.pcap
+	replay smtp.pcap
+	[ "$status" -eq 1 ]
+	[[ $output == *"the server speaks first"*'protocol: none'* ]]
+	replay smtp.pcap --set services.web.protocol=none --set 'services.web.rules=[ { to: backend1 } ]'
+	[ "$status" -eq 0 ]
+	[ "$(totals server_bytes.arrived)" = 20 ]
+	say c $'GET / HTTP/1.1\r\n' >half.pcap
+	replay half.pcap
+	[ "$status" -eq 1 ]
+	[[ $output == *"answered 408 by the classifier: it had no whole request in time"* ]]
+}
+
+@test "times that are absurd or run backwards take no time" {
+	# years between the packets, then back to the first day
+	say c $'GET / HTTP/1.1\r\nHost: a\r\n\r\n' s $'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n' |
+		perl -e '
+			local $/; binmode STDIN; binmode STDOUT; my $in = <STDIN>; my ($at, $n) = (24, 0);
+			while ($at + 16 <= length $in) {
+				my $len = unpack "V", substr $in, $at + 8, 4;
+				substr($in, $at, 4) = pack "V", $n % 3 == 2 ? 5 : $n * 300000000;
+				$at += 16 + $len; $n++;
+			}
+			print $in' >absurd.pcap
+	replay absurd.pcap --speed max
+	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
+	replay absurd.pcap # an hour before the request, at most
+	[ "$status" -eq 1 ]
+	[[ $output == *"answered 408"* ]]
+	[ "$(metric out run.duration_us)" -lt $((10 * 3600 * 1000000)) ]
+}
+
 # mutate SEED <CAPTURE: packets left out, doubled, exchanged; bytes, flags and sequence numbers changed
 mutate() {
 	perl -e '
