@@ -204,7 +204,7 @@ static bool courier_has_nothing(const struct courier_peer *p, nstime now)
 {
 	if (p->hello_due || p->probes_due || p->pace_at != NSTIME_NEVER || (p->ack_pending && p->ack_at <= now))
 		return false;
-	for (unsigned class = 0; class < COURIER_CLASS_COUNT; class++)
+	for (unsigned class = 0; class < COURIER_CLASS_COUNT; class ++)
 		if (!TAILQ_EMPTY(&p->pending[class]))
 			return false;
 	return true;

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define ENTRIES_DEFAULT        65536U
+#define ENTRIES_DEFAULT        131072U
 #define PREPARED_MAX_DEFAULT   (30 * NSTIME_S)
 #define IDLE_DEFAULT           (300 * NSTIME_S)
 #define QUERY_INTERVAL_DEFAULT (5 * NSTIME_S)
@@ -120,6 +120,16 @@ static void forwarder_entry_remove(struct forwarder *f, uint32_t entry, nstime n
 		if (table_flow(&f->table, r)->list != LIST_REST && table_flow(&f->table, r)->list != LIST_MARK)
 			table_flow_schedule(&f->table, r, LIST_REST, nstime_add(now, f->config.rest));
 	table_remove(&f->table, entry);
+}
+
+void forwarder_room_make(struct forwarder *f, nstime now)
+{
+	uint32_t quiet = f->table.lists[LIST_CLOSING].head;
+
+	if (table_entry_count(&f->table) < f->table.entries_max || quiet == TABLE_NONE)
+		return;
+	f->counters.forgotten++;
+	forwarder_entry_remove(f, table_flow(&f->table, quiet)->entry, now);
 }
 
 void forwarder_entry_lost(struct forwarder *f, uint32_t entry, nstime now)

@@ -28,8 +28,9 @@
  * an entry of a connection and flow that it has no record of is adopted, COMMITTED to its owner, and asked after soon.
  * Until then packets of those connections go to their classifier: one that is idle meanwhile survives.
  *
- * Bounds: entries, flow records, classifiers, devices. A full table refuses PREPARE; an ABORT that it has no room to
- * remember aborts all of the first device's earlier hand-offs that are not known (their numbers are counted). */
+ * Bounds: entries, flow records, classifiers, devices. In a full table the CLOSING entry that was quiet longest makes
+ * room; where all are live, PREPARE is refused. An ABORT that it has no room to remember aborts all of the first
+ * device's earlier hand-offs that are not known (their numbers are counted). */
 #ifndef BATON_LB_FORWARDER_H
 #define BATON_LB_FORWARDER_H
 
@@ -49,7 +50,7 @@ struct forwarder_config {
 	const char *name; /* of the node; keys the table's hash with the seed */
 	uint64_t seed;
 	struct addr_pair tunnel;  /* source of encapsulated packets, destination of bounces */
-	uint32_t entries;         /* mappings at most; 65536 */
+	uint32_t entries;         /* mappings at most; 131072 */
 	nstime prepared_max;      /* a PREPARED entry older is aborted; 30 s */
 	nstime idle;              /* a COMMITTED entry without a packet for so long is asked after; 300 s */
 	nstime query_interval;    /* between questions; 5 s */
@@ -87,6 +88,7 @@ struct forwarder_counters {
 	uint64_t adopted;                       /* entries that their owners told a new boot of this forwarder of */
 	uint64_t closed;                        /* entries that went CLOSING */
 	uint64_t reused;                        /* CLOSING entries replaced by a fresh SYN */
+	uint64_t forgotten;                     /* CLOSING entries that made room */
 	uint64_t repeated;                      /* messages answered as before */
 	uint64_t refused[MESSAGE_REASON_COUNT]; /* PREPAREs */
 	uint64_t ready_unknown;                 /* READY without an entry (PREPARE may be on its way) */

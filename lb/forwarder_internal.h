@@ -86,7 +86,10 @@ uint32_t forwarder_find(struct forwarder *f, const struct tuple *t, uint32_t has
 /* Keeps the count of live entries. */
 void forwarder_entry_state(struct forwarder *f, struct table_entry *e, enum entry_state state);
 
-/* The same because its owner is gone; the first device is told. */
+/* In a full table, removes the CLOSING entry that was quiet longest, if there is one. */
+void forwarder_room_make(struct forwarder *f, nstime now);
+
+/* Removes an entry because its owner is gone; the first device is told. */
 void forwarder_entry_lost(struct forwarder *f, uint32_t entry, nstime now);
 
 /* Takes back a PREPARED record's generation: the first device owns the connection again; both are told. */

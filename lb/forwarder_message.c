@@ -106,8 +106,10 @@ static bool prepare_set(struct forwarder *f, const struct message *m, uint32_t e
 	struct table_entry *e;
 	uint32_t record, owner;
 
-	if (fresh)
+	if (fresh) {
+		forwarder_room_make(f, now);
 		entry = table_insert(&f->table, &m->tuple);
+	}
 	if (entry == TABLE_NONE)
 		return false;
 	e = table_entry(&f->table, entry);
@@ -330,6 +332,7 @@ static void adopt(struct forwarder *f, const struct message *m, nstime now)
 		f->counters.stale++;
 		return;
 	}
+	forwarder_room_make(f, now);
 	entry = table_insert(&f->table, &m->tuple);
 	record = entry == TABLE_NONE ? TABLE_NONE : table_flow_insert(&f->table, entry, m->flow);
 	if (record == TABLE_NONE) {

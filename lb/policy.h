@@ -85,8 +85,8 @@ void policy_group_init(struct policy *p, struct policy_group *g, const struct po
 void policy_group_fini(struct policy_group *g);
 
 /* Makes `g` what the configuration says and keeps what still holds: the members' turns when members and weights are the
- * same, the place in the round otherwise, and what a sticky group remembers, of members that stay. `keep_keys`: keys are
- * made of the same as before. Counts of connections and health belong to the devices and stay in any case. */
+ * same, the place in the round otherwise, and what a sticky group remembers, of members that stay. `keep_keys`: keys
+ * are made of the same as before. Counts of connections and health belong to the devices and stay in any case. */
 void policy_group_change(struct policy *p, struct policy_group *g, const struct policy_group_config *config,
 			 bool keep_keys);
 

@@ -56,8 +56,8 @@ struct table {
 	struct index by_tuple, by_flow;
 	struct table_entry *entries;
 	struct table_flow *flows;
-	nstime *since; /* by entry: the forwarder's; apart from the entry, as no packet needs it */
-	uint32_t entries_max, flows_max;     /* capacity */
+	nstime *since;                   /* by entry: the forwarder's; apart from the entry, as no packet needs it */
+	uint32_t entries_max, flows_max; /* capacity */
 	uint32_t entries_fresh, flows_fresh; /* numbers from here on were never used */
 	uint32_t entries_free, flows_free;   /* chains of numbers given back */
 	struct table_list {
@@ -65,7 +65,7 @@ struct table {
 	} lists[TABLE_LISTS];
 };
 
-/* An empty table for `entries` connections and as many flow records again, a quarter and 64 to rest. Precondition:
+/* An empty table for `entries` connections and eight times as many flow records, and 64. Precondition:
  * 1 <= entries <= TABLE_ENTRIES_MAX. */
 void table_init(struct table *t, uint32_t entries, const struct hash_key *key);
 void table_fini(struct table *t);

@@ -77,6 +77,7 @@ static void count_forwarder(const struct forwarder_counters *f, struct metrics *
 	metrics_add(m, "forwarder.encapsulated", f->encapsulated);
 	metrics_add(m, "forwarder.bounced", f->bounced);
 	metrics_add(m, "forwarder.adopted", f->adopted);
+	metrics_add(m, "forwarder.forgotten", f->forgotten);
 	for (unsigned i = 0; i < MESSAGE_REASON_COUNT; i++)
 		metrics_add(m, "forwarder.refused", f->refused[i]);
 	metrics_add(m, "forwarder.table_full", f->refused[MESSAGE_REASON_TABLE_FULL]);

@@ -103,7 +103,9 @@ holds() {
 
 @test "table" {
 	fill forwarder table 5
-	holds '.forwarder.table_full > 0 and .requests.completed == 5 and .classifier.answered."503" == 35'
+	# five at a time, and five more in the place of those that ended
+	holds '.forwarder.table_full > 0 and .forwarder.forgotten == 5 and .requests.completed == 10 and
+	       .classifier.answered."503" == 35'
 }
 
 @test "connections of a backend" {

@@ -448,6 +448,45 @@ START_TEST(abort_without_room)
 }
 END_TEST
 
+/* In a full table an entry that is closing makes room, and a live one does not. */
+START_TEST(closing_makes_room)
+{
+	struct forwarder *f =
+		forwarder_new(&(struct forwarder_config){.name = "f", .seed = 1, .tunnel = tunnel, .entries = 1});
+	struct message m = {.first = 2,
+			    .second = 4,
+			    .first_boot = 1,
+			    .second_boot = 1,
+			    .tuple = {.remote = addr_v4(0xc6336401), .local = addr_v4(0xc6336450), .local_port = 80}};
+	struct message last;
+	uint8_t got[4];
+
+	for (uint16_t i = 2; i < DEVICES; i++) {
+		struct addr_pair a = {.v4 = device_address(i)};
+
+		if (i != 3)
+			ck_assert_int_eq(forwarder_device_add(f, i, &a, i == 2), 0);
+	}
+	for (uint16_t n = 1; n <= 3; n++) {
+		m.flow = 0x00010000U + n;
+		m.handoff = m.generation = n;
+		m.tuple.remote_port = n;
+		m.type = MESSAGE_PREPARE;
+		ask_forwarder(f, 2, &m, got, &last);
+		ck_assert_int_eq(got[0], n < 3 ? MESSAGE_PREPARED : MESSAGE_REFUSED);
+		m.type = MESSAGE_READY;
+		if (n < 3)
+			ask_forwarder(f, 4, &m, got, &last);
+		m.type = MESSAGE_CLOSED;
+		if (n == 1)
+			ask_forwarder(f, 4, &m, got, &last);
+	}
+	ck_assert_int_eq(last.reason, MESSAGE_REASON_TABLE_FULL);
+	ck_assert_uint_eq(forwarder_counters(f)->forgotten, 1);
+	forwarder_free(f);
+}
+END_TEST
+
 /* The table as people see it: a page at a time, every state, when the owner got the connection. */
 START_TEST(mappings_to_look_at)
 {
@@ -519,6 +558,7 @@ int main(void)
 
 	tcase_add_test(t, owner_hands_on);
 	tcase_add_test(t, abort_without_room);
+	tcase_add_test(t, closing_makes_room);
 	tcase_add_test(t, mappings_to_look_at);
 	tcase_add_test(t, ipv6);
 	tcase_add_loop_test(t, burst_as_one_by_one, 0, 3);

@@ -59,7 +59,7 @@ END_TEST
 
 #define TUPLES  96U
 #define ENTRIES 40U
-#define FLOWS   (2 * ENTRIES + ENTRIES / 4 + 64)
+#define FLOWS   (8 * ENTRIES + 64)
 
 struct model_flow {
 	bool used;
