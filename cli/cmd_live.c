@@ -47,6 +47,7 @@ static void print_help(void)
 	     "  --control PATH     listen on this socket for `baton ctl`, instead of what the file says\n"
 	     "  --metrics ADDRESS:PORT\n"
 	     "                     serve metrics for Prometheus there, at /metrics, instead of where the file says\n"
+	     "  --user NAME        become this user, with no capability, once all is open\n"
 	     "  --log FORMAT       the log, on standard error: lines (default) or json\n"
 	     "  --log-level LEVEL  how much of it: error, warning, info (default) or connections\n"
 	     "  --set PATH=VALUE   change a value of the file first; may be given often, see baton run --help\n"
@@ -97,6 +98,7 @@ static int words_read(struct live_words *w, int argc, char **argv)
 						{"node", required_argument, NULL, 'n'},
 						{"control", required_argument, NULL, 'C'},
 						{"metrics", required_argument, NULL, 'm'},
+						{"user", required_argument, NULL, 'u'},
 						{"log", required_argument, NULL, 'l'},
 						{"log-level", required_argument, NULL, 'L'},
 						{"set", required_argument, NULL, 'e'},
@@ -109,9 +111,9 @@ static int words_read(struct live_words *w, int argc, char **argv)
 						{"quiet", no_argument, NULL, 'q'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
-	static const char *const names[] = {"duration",   "drain",      "node",  "control", "metrics",  "log",
-					    "log-level",  "set",        "seed",  "out",     "no-trace", "csv",
-					    "save-blobs", "save-plain", "quiet", "help",    NULL};
+	static const char *const names[] = {"duration", "drain",      "node",       "control", "metrics", "user",
+					    "log",      "log-level",  "set",        "seed",    "out",     "no-trace",
+					    "csv",      "save-blobs", "save-plain", "quiet",   "help",    NULL};
 	const char *why;
 	int answer, status = STATUS_GOOD;
 
@@ -136,6 +138,9 @@ static int words_read(struct live_words *w, int argc, char **argv)
 			break;
 		case 'm':
 			status = set_add(w, "metrics", optarg);
+			break;
+		case 'u':
+			status = set_add(w, "user", optarg);
 			break;
 		case 'l':
 			w->log = optarg;

@@ -6,6 +6,7 @@
 #include "base/quantity.h"
 #include "live/events.h"
 #include "live/logger.h"
+#include "live/notify.h"
 #include "live/offload.h"
 #include "live/reload.h"
 
@@ -153,6 +154,7 @@ void live_end(struct live *l, const char *why)
 	}
 	logger_say(LOG_LEVEL_INFO, "run.ending", TF_TEXT("why", why), "ending: %s; open connections may go on for %s",
 		   why, quantity_time(drain, l->options->drain));
+	notify_send("STOPPING=1");
 	l->phase = LIVE_DRAINING;
 	l->phase_ends = nstime_add(w->engine.now, l->options->drain);
 	for (size_t n = 0; n < l->scenario->nodes_count; n++) {
@@ -366,6 +368,7 @@ static void say_started(struct live *l)
 		     "%s is live%s%s%s", l->scenario->name, *devices ? " on " : "", devices,
 		     isatty(STDERR_FILENO) ? "; Ctrl-C ends it" : "");
 	l->world.observe = events_observe;
+	notify_send("READY=1");
 }
 
 static void say_ended(const struct live_results *results, nstime after)
@@ -393,6 +396,8 @@ static int live_world(struct live *l, struct live_results *results)
 		engine_timer_cancel(&l->run.world.engine, &l->run.world.end_timer);
 	if (!r)
 		r = service_open(l, results->why, sizeof(results->why));
+	if (!r)
+		r = privileges_drop(&l->privileges, results->why, sizeof(results->why));
 	if (!r) {
 		say_started(l);
 		loop_restart(&l->loop);
@@ -446,10 +451,23 @@ static int live_begin(struct live *l, struct live_results *results, const sigset
 	l->world.relay = l->relays.relay;
 	r = signals_open(l, set);
 	if (!r)
+		r = privileges_find(&l->privileges, l->scenario->live.user, results->why, sizeof(results->why));
+	if (!r && run.out)
+		r = privileges_directory(&l->privileges, run.out);
+	if (!r) {
+		privileges_assume(&l->privileges, NULL);
 		r = run_open(&l->run, l->scenario, &run, &results->run);
+		privileges_resume(&l->privileges);
+	}
+	if (r == E_IO && errno == EACCES && l->privileges.change)
+		snprintf(results->why, sizeof(results->why), "user '%s' cannot write into '%s'", l->privileges.user,
+			 run.out ? run.out : "");
 	if (!r) {
 		r = live_world(l, results);
+		privileges_assume(&l->privileges, NULL); /* one that never began leaves files, too */
 		int closed = run_close(&l->run);
+
+		privileges_resume(&l->privileges);
 
 		r = r ? r : closed;
 	}

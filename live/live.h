@@ -17,6 +17,7 @@
 #include "live/device.h"
 #include "live/loop.h"
 #include "live/port.h"
+#include "live/privileges.h"
 #include "live/relay.h"
 #include "live/service.h"
 #include "sim/run.h"
@@ -70,6 +71,7 @@ struct live {
 	uint8_t key[SEAL_KEY_LEN]; /* drawn; of the cluster, if the scenario has none */
 	struct loop_watch signals;
 	struct service service;
+	struct privileges privileges;
 	enum live_phase phase;
 	nstime phase_ends; /* when the next phase begins at the latest */
 	struct histogram lag_us;

@@ -29,6 +29,8 @@ liblive_a_SOURCES = \
 	live/logger.h \
 	live/loop.c \
 	live/loop.h \
+	live/notify.c \
+	live/notify.h \
 	live/offload.c \
 	live/offload.h \
 	live/offload_join.c \
@@ -36,6 +38,8 @@ liblive_a_SOURCES = \
 	live/port.h \
 	live/relay.c \
 	live/relay.h \
+	live/privileges.c \
+	live/privileges.h \
 	live/reload.c \
 	live/reload.h \
 	live/service.c \

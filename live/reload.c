@@ -2,6 +2,7 @@
 #include "live/reload.h"
 #include "live/live.h"
 #include "live/logger.h"
+#include "live/notify.h"
 #include "sim/scenario_change.h"
 #include "sim/world_reload.h"
 
@@ -58,6 +59,7 @@ bool live_reload(struct live *l)
 	struct scenario *fresh = NULL;
 	const char *why = NULL;
 
+	notify_reloading();
 	if (scenario_read(s->file, (const char *const *)s->sets, s->sets_count, &fresh, &mistakes))
 		why = "it has mistakes";
 	else if (!scenario_change_check(s, fresh, &mistakes))
@@ -68,5 +70,6 @@ bool live_reload(struct live *l)
 		refuse(l, why, &mistakes);
 	scenario_mistakes_fini(&mistakes);
 	scenario_free(fresh);
+	notify_send("READY=1");
 	return !why;
 }

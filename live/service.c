@@ -26,8 +26,13 @@ static int open_control(struct live *l, char *why, size_t why_size)
 	const struct control_config config = {
 		.path = s->control, .mode = s->control_mode, .group = s->control_group, .answer = answer, .context = l};
 	char control_why[CONTROL_WHY_MAX];
-	int r = s->control ? control_open(&l->service.control, &l->loop, &config, control_why) : 0;
+	int r = 0;
 
+	if (s->control) { /* as who can remove it at the end */
+		privileges_assume(&l->privileges, s->control_group);
+		r = control_open(&l->service.control, &l->loop, &config, control_why);
+		privileges_resume(&l->privileges);
+	}
 	if (r < 0)
 		snprintf(why, why_size, "%s", control_why);
 	return r;

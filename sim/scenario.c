@@ -326,7 +326,7 @@ static void parse_root(struct parse *p)
 {
 	static const char *const known[] = {"baton",  "name",     "seed",    "stop",    "key",     "cipher", "networks",
 					    "nodes",  "services", "traffic", "faults",  "capture", "series", "expect",
-					    "health", "control",  "log",     "metrics", NULL};
+					    "health", "control",  "log",     "metrics", "user",    NULL};
 
 	if (p->root->kind != DOC_MAP) {
 		MISTAKE(p, p->root, "a scenario is a mapping that begins with baton: 1");

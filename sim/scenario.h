@@ -284,6 +284,7 @@ struct scenario_live {
 	char *control;         /* path of the control socket; NULL: there is none */
 	unsigned control_mode; /* its permissions */
 	char *control_group;   /* whose it is; NULL: the process's */
+	char *user;            /* who the process becomes; NULL: it stays who it is */
 	struct addr metrics;   /* where metrics are served; family 0: nowhere */
 	uint16_t metrics_port;
 	bool log_json;         /* the log as JSON, else as lines for people */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* control:, metrics: and log:, what a live run is as a service. */
+/* control:, metrics:, log: and user:, what a live run is as a service. */
 #include "sim/scenario_parse.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #define CONTROL_MODE_DEFAULT 0600U
 #define CONTROL_MODE_MAX     0777U
-#define GROUP_NAME_MAX       32U
+#define NAME_BYTES_MAX       32U /* of a user or group: what Linux takes */
 
 /* A Unix socket's path is short. */
 static void control_path(struct parse *p, const struct doc *d)
@@ -43,16 +43,17 @@ static void control_mode(struct parse *p, const struct doc *d)
 		p->s->live.control_mode = (unsigned)mode;
 }
 
-static void control_group(struct parse *p, const struct doc *d)
+/* A user's or group's name, to be freed; NULL with a mistake. Whether there is one is the machine's to know. */
+static char *account(struct parse *p, const struct doc *d)
 {
 	const char *text;
 
 	if (!parse_text(p, d, &text))
-		return;
-	if (strlen(text) > GROUP_NAME_MAX)
-		MISTAKE(p, d, "'%s' is longer than a group's name", text);
-	else
-		p->s->live.control_group = parse_copy(text);
+		return NULL;
+	if (strlen(text) <= NAME_BYTES_MAX)
+		return parse_copy(text);
+	MISTAKE(p, d, "'%s' is longer than the name of a user or group", text);
+	return NULL;
 }
 
 static void parse_control(struct parse *p, struct doc *d)
@@ -74,7 +75,7 @@ static void parse_control(struct parse *p, struct doc *d)
 	if (mode)
 		control_mode(p, mode);
 	if (group)
-		control_group(p, group);
+		p->s->live.control_group = account(p, group);
 }
 
 /* ADDRESS:PORT; a name would be looked up elsewhere. */
@@ -130,12 +131,14 @@ static void parse_log(struct parse *p, struct doc *d)
 void parse_live(struct parse *p)
 {
 	struct doc *control = doc_get(p->root, "control"), *log = doc_get(p->root, "log");
-	struct doc *metrics = doc_get(p->root, "metrics");
+	struct doc *metrics = doc_get(p->root, "metrics"), *user = doc_get(p->root, "user");
 
 	p->s->live.control_mode = CONTROL_MODE_DEFAULT;
 	p->s->live.log_level = LOG_LEVEL_INFO;
 	if (control)
 		parse_control(p, control);
+	if (user)
+		p->s->live.user = account(p, user);
 	if (metrics)
 		parse_metrics(p, metrics);
 	if (log)
@@ -146,4 +149,5 @@ void scenario_live_fini(struct scenario_live *live)
 {
 	free(live->control);
 	free(live->control_group);
+	free(live->user);
 }

@@ -8,6 +8,7 @@ LIVE_TESTS = \
 	tests/live/processes.bats \
 	tests/live/relay.bats \
 	tests/live/replay.bats \
+	tests/live/service.bats \
 	tests/live/load.bats \
 	tests/live/packets.bats \
 	tests/live/devices.bats \
