@@ -407,3 +407,23 @@ own() {
 	BATON="$BATON" tests/lib/doc-outputs doc/replay.md | diff doc/replay.md -
 	BATON="$BATON" tests/lib/doc-replays | diff <(sed -n '/^<!-- tests.lib.doc-replays -->/,/^$/{/^|/p}' doc/replay.md) -
 }
+
+@test "an IPv4 capture through IPv6, routers, one device, and answers that go another way" {
+	local name
+	for name in ipv6 mixed-families one-device direct-return router health; do
+		run "$BATON" replay "$srcdir/scenarios/$name.yaml" --set 'faults=[]' --set 'expect=[]' --out out --json \
+			--capture "$srcdir/tests/captures/bro.org.pcap"
+		[ "$status" -eq 0 ] || { echo "$name: $output"; return 1; }
+		[ "$(totals whole) $(totals handed_over)" = "13 8" ]
+	done
+}
+
+@test "memory does not grow with the capture's length" {
+	local few many
+	replay "$srcdir/tests/captures/http-post-large.pcap" --speed max --loop 200
+	few=$(jq .peak_memory_bytes out/perf.json)
+	replay "$srcdir/tests/captures/http-post-large.pcap" --speed max --loop 1600
+	[ "$(totals whole)" = 3200 ]
+	many=$(jq .peak_memory_bytes out/perf.json)
+	sanitized || [ "$many" -lt $((few + few / 2)) ] || { echo "$few then $many"; return 1; } # a sanitizer keeps freed memory
+}
