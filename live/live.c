@@ -219,11 +219,15 @@ static int signals_open(struct live *l, const sigset_t *set)
 
 static void signals_close(struct live *l)
 {
+	struct signalfd_siginfo info;
 	int fd = l->signals.fd;
 
 	loop_remove(&l->loop, &l->signals);
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return;
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		; /* one more than was needed must not end the process before it has told its results */
+	close(fd);
 }
 
 /* ---- the loop ---- */
@@ -481,6 +485,8 @@ static int live_begin(struct live *l, struct live_results *results, const sigset
 int live_run(struct scenario *s, const struct live_options *options, struct live_results *results)
 {
 	struct live l = {.scenario = s, .options = options, .signals.fd = -1};
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct sigaction pipe_before;
 	sigset_t set, before;
 
 	*results = (struct live_results){0};
@@ -491,10 +497,12 @@ int live_run(struct scenario *s, const struct live_options *options, struct live
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, &before);
+	sigaction(SIGPIPE, &ignore, &pipe_before); /* whoever read the log or a socket may be gone */
 	logger_open(&(struct logger_config){.json = s->live.log_json, .level = s->live.log_level});
 	int r = live_begin(&l, results, &set);
 
 	logger_close();
+	sigaction(SIGPIPE, &pipe_before, NULL);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
 }

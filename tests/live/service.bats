@@ -273,6 +273,21 @@ while True:
 	rm "$T/notify/socket"
 }
 
+@test "a reader of the log that is gone does not end the run" {
+	net client
+	write "to: backend1"
+	mkfifo "$T/pipe"
+	ip netns exec "${PREFIX}client" "$BATON" live --no-trace --out "$T/web" --control "$T/control" "$T/web.yaml" \
+		</dev/null >/dev/null 2>"$T/pipe" 3>&- &
+	BATONS[web]=$!
+	head -1 "$T/pipe" | grep -q ' is live'
+	DESCRIPTORS[web]=$(descriptors "${BATONS[web]}")
+	ctl drain backend2 # of which there is a line
+	fetch $VIP/
+	ctl stats --json | jq -e '.result.live.log_dropped > 0'
+	baton_stop web
+}
+
 # A reader that takes its time, so that its connection is open when the run ends.
 slow_reader() {
 	started client curl -s --max-time 60 --limit-rate 20k -o /dev/null "$VIP/slow" -H 'Baton-Reply: 10000000'
