@@ -220,3 +220,46 @@ print("alive", flush=True)
 	[ "$(get client $VIP/one/large -H 'Baton-Reply: 3000000')" = 3000000 ]
 	over
 }
+
+# ask NAME COMMAND...: `baton ctl` to one of the processes.
+ask() {
+	local name=$1
+	shift
+	"$BATON" ctl "$T/$name.sock" "$@"
+}
+
+taken() { ask "$1" stats --json | jq -e '.result.live.reloads.taken == 1'; }
+
+# A download goes on under the old key and the new one, and so do requests one after the other.
+@test "each process tells of its part, and takes a new key while requests go on" {
+	local name
+	machines
+	for name in $MEMBERS; do
+		member "$name" --control "$T/$name.sock"
+	done
+	answered_at_last first
+	n client curl -sS --fail --max-time 60 --limit-rate 2M -H 'Baton-Reply: 12000000' -o "$T/part" $VIP/one/large 3>&- &
+	download=$!
+	until_true 10 [ -s "$T/part" ]
+	ask forwarder connections | grep -qE '^198\.51\.100\.200:[0-9]+ +web +backend1 +committed +[0-9.]+ [mu]?s ago$'
+	ask backend1 connections | grep -qE '^198\.51\.100\.200:[0-9]+ +web/[0-9]+ +backend1 +active '
+	[ "$(ask classifier connections)" = "no connections" ]
+	ask classifier backends | grep -qE '^backend1 +up +1 +- '
+	run ask forwarder drain backend1
+	[ "$status" = 2 ]
+	[[ $output == *"backend 'backend1' runs in another process"* ]]
+	asked_all_the_while any
+	head -c 32 /dev/urandom >"$T/key"
+	for name in $MEMBERS; do
+		kill -HUP "${BATONS[$name]}"
+	done
+	for name in $MEMBERS; do
+		until_true 5 taken "$name"
+		until_true 10 grep -q 'courier.rekeyed' "$T/$name.log"
+	done
+	asked_enough
+	wait $download
+	[ "$(stat -c %s "$T/part")" = 12000000 ]
+	! grep -v '^200 0$' "$T/asked"
+	over
+}
