@@ -37,7 +37,7 @@ static void print_help(void)
 	     "Runs the scenario in FILE in real time. A network with 'tap: NAME' is a TAP device, which is made, or\n"
 	     "found if it exists; one with 'veth: NAME' is an interface that exists. Ctrl-C ends it: nothing new is\n"
 	     "taken then, open connections may still end, what is left is reset, devices that were made go, and\n"
-	     "the files are written.\n"
+	     "the files are written. SIGHUP has FILE read again: rules, health and the key may change.\n"
 	     "\n"
 	     "options:\n"
 	     "  --duration T       end after T, such as '10 s'; without it, at Ctrl-C (SIGINT) or SIGTERM\n"

@@ -48,6 +48,8 @@ tests_fuzz_fuzz_scenario_SOURCES = tests/fuzz/fuzz_scenario.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_scenario_LDADD = $(FUZZ_LIBS)
 
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/README.md tests/fuzz/run
+# A folder, whatever corpus.c beside it makes make's own rules think.
+tests/fuzz/corpus: ;
 
 # Each target for FUZZ_SECONDS, under the sanitizers, built from what `make dist` would ship; what breaks one joins its
 # corpus here. FUZZ=NAME runs one.
