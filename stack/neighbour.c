@@ -22,6 +22,7 @@ struct neighbour {
 	unsigned requests;
 	nstime due;       /* of the next request */
 	nstime confirmed; /* when mac was heard last */
+	nstime doubted;   /* until then, another mac is not asked after again */
 	struct buf_queue queue;
 };
 
@@ -105,14 +106,13 @@ static struct neighbour *neighbour_add(struct neighbours *t, const struct addr *
 	return e;
 }
 
-/* Asks: a stranger by broadcast or multicast, one whose entry has aged by unicast (RFC 1122 2.3.2.1, RFC 4861 7.3.3).
- */
-static void neighbour_ask(struct neighbours *t, struct neighbour *e, nstime now)
+/* Asks: `to` alone (RFC 1122 2.3.2.1, RFC 4861 7.3.3), or with NULL all, by broadcast or multicast. */
+static void neighbour_ask(struct neighbours *t, struct neighbour *e, const struct mac *to, nstime now)
 {
 	if (e->address.family == 6)
-		nd_solicit(t, &e->address, e->known ? &e->mac : NULL);
+		nd_solicit(t, &e->address, to);
 	else
-		arp_request(t, &e->address, e->known ? &e->mac : NULL);
+		arp_request(t, &e->address, to);
 	e->requests++;
 	if (e->asking)
 		TAILQ_REMOVE(&t->asking, e, ask);
@@ -166,7 +166,7 @@ void neighbours_send(struct neighbours *t, const struct addr *next_hop, struct b
 	struct neighbour *e = neighbour_find(t, next_hop);
 	if (e && e->known) {
 		if (now - e->confirmed >= NEIGHBOUR_AGE && !e->asking && t->asking_count < NEIGHBOUR_ASKING_MAX)
-			neighbour_ask(t, e, now);
+			neighbour_ask(t, e, &e->mac, now);
 		neighbour_packet_out(t, e, packet);
 		return;
 	}
@@ -177,7 +177,7 @@ void neighbours_send(struct neighbours *t, const struct addr *next_hop, struct b
 			return;
 		}
 		e = neighbour_add(t, next_hop);
-		neighbour_ask(t, e, now);
+		neighbour_ask(t, e, NULL, now);
 	}
 	if (e->queue.count == NEIGHBOUR_QUEUE_MAX) { /* keep the latest (RFC 1122 2.3.2.2) */
 		buf_free(buf_queue_get(&e->queue));
@@ -204,7 +204,7 @@ void neighbours_expire(struct neighbours *t, nstime now)
 	struct neighbour *e;
 	while ((e = TAILQ_FIRST(&t->asking)) && e->due <= now) {
 		if (e->requests < NEIGHBOUR_RETRIES_MAX)
-			neighbour_ask(t, e, now);
+			neighbour_ask(t, e, e->known ? &e->mac : NULL, now);
 		else
 			neighbour_remove(t, e);
 	}
@@ -221,13 +221,27 @@ enum neighbour_state neighbours_look(struct neighbours *t, const struct addr *ad
 	return NEIGHBOUR_KNOWN;
 }
 
+/* One who has moved is asked after, and whoever has the address by right has the last word: otherwise a forged or
+ * damaged packet would keep a neighbour unreachable until its entry ages. */
+static void neighbour_doubt(struct neighbours *t, struct neighbour *e, nstime now)
+{
+	if (now < e->doubted || t->asking_count == NEIGHBOUR_ASKING_MAX)
+		return;
+	e->doubted = nstime_add(now, NEIGHBOUR_RETRY);
+	neighbour_ask(t, e, NULL, now);
+}
+
 void neighbours_hear(struct neighbours *t, const struct addr *address, const struct mac *mac, bool add, nstime now)
 {
 	struct neighbour *e = neighbour_find(t, address);
 	if (!e && add)
 		e = neighbour_add(t, address);
-	if (e)
-		neighbour_confirm(t, e, mac, now);
+	if (!e)
+		return;
+	bool moved = e->known && !e->asking && memcmp(&e->mac, mac, sizeof *mac) != 0;
+	neighbour_confirm(t, e, mac, now);
+	if (moved)
+		neighbour_doubt(t, e, now);
 }
 
 void neighbours_frame_put(struct neighbours *t, struct buf *packet, const struct mac *to, uint16_t type)

@@ -247,11 +247,39 @@ START_TEST(arp_gratuitous)
 	ck_assert_uint_eq(b->data[13], 6); /* it has to ask */
 	buf_free(b);
 	ck_assert_uint_eq(answers(&w, frame_arp(2, 9, wire_addr(9), wire_addr(1), false)), 1); /* the packet goes */
-	ck_assert_uint_eq(answers(&w, frame_arp(1, 8, wire_addr(9), wire_addr(9), true)), 0);
+	stack_input(w.stacks[0], 0, frame_arp(1, 8, wire_addr(9), wire_addr(9), true), w.now);
 	stack_output_ip(w.stacks[0], packet_to(wire_addr(9)), 0, wire_addr(9), w.now);
 	b = sent(&w, 0);
-	ck_assert_uint_eq(b->data[5], 8); /* another Ethernet address now */
+	ck_assert_uint_eq(b->data[13], 6); /* another Ethernet address now: is it so? */
+	ck_assert_uint_eq(b->data[5], 0xff);
 	buf_free(b);
+	b = sent(&w, 0);
+	ck_assert_uint_eq(b->data[13], 0);
+	ck_assert_uint_eq(b->data[5], 8);
+	buf_free(b);
+	wire_fini(&w);
+}
+END_TEST
+
+/* A forged announcement holds until its owner answers; whoever goes on forging makes us ask once a second. */
+START_TEST(arp_forged)
+{
+	struct wire w;
+	struct buf *b;
+	single(&w);
+	ck_assert_uint_eq(answers(&w, frame_arp(1, 9, wire_addr(9), wire_addr(1), true)), 1);
+	ck_assert_uint_eq(answers(&w, frame_arp(2, 8, wire_addr(9), wire_addr(1), false)), 1);
+	for (unsigned i = 0; i < 10; i++) {
+		ck_assert_uint_eq(answers(&w, frame_arp(2, 9, wire_addr(9), wire_addr(1), false)), 0);
+		stack_output_ip(w.stacks[0], packet_to(wire_addr(9)), 0, wire_addr(9), w.now);
+		b = sent(&w, 0);
+		ck_assert_uint_eq(b->data[5], 9);
+		buf_free(b);
+		ck_assert_uint_eq(answers(&w, frame_arp(2, 8, wire_addr(9), wire_addr(1), false)), 0);
+	}
+	ck_assert_uint_eq(stack_expiry(w.stacks[0]), NSTIME_NEVER);
+	w.now += NSTIME_S;
+	ck_assert_uint_eq(answers(&w, frame_arp(2, 9, wire_addr(9), wire_addr(1), false)), 1);
 	wire_fini(&w);
 }
 END_TEST
@@ -630,6 +658,7 @@ int main(void)
 	tcase_add_test(tc, neighbour_silent);
 	tcase_add_test(tc, arp_answers);
 	tcase_add_test(tc, arp_gratuitous);
+	tcase_add_test(tc, arp_forged);
 	tcase_add_test(tc, arp_ages);
 	tcase_add_test(tc, routes);
 	tcase_add_test(tc, router);
