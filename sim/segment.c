@@ -48,6 +48,15 @@ static struct attachment *mac_find(const struct segment *s, uint64_t mac)
 	return NULL;
 }
 
+/* Whether the address is that of a node which is attached elsewhere: only a port behind which others are can say so. */
+static bool mac_is_owned(const struct segment *s, uint64_t mac, const struct attachment *port)
+{
+	for (unsigned i = 0; i < s->count && !port->mac; i++)
+		if (s->attachments[i]->mac == mac)
+			return true;
+	return false;
+}
+
 static void mac_learn(struct segment *s, uint64_t mac, struct attachment *port)
 {
 	struct segment_mac *slot = mac_slots(s, mac);
@@ -57,6 +66,8 @@ static void mac_learn(struct segment *s, uint64_t mac, struct attachment *port)
 		return;
 	while (i < SEGMENT_MACS_WAY && slot[i].mac && slot[i].mac != mac)
 		i++;
+	if ((i < SEGMENT_MACS_WAY && slot[i].mac == mac && slot[i].port == port) || mac_is_owned(s, mac, port))
+		return;
 	if (i == SEGMENT_MACS_WAY)
 		i = 0; /* forget one: the frames for it are flooded until it speaks again */
 	slot[i] = (struct segment_mac){.mac = mac, .port = port};
@@ -271,6 +282,14 @@ struct attachment *segment_attach(struct segment *s, const char *name, void *nod
 	s->attachments[s->count++] = a;
 	macs_fit(s, s->count);
 	return a;
+}
+
+void segment_own(struct attachment *a, const uint8_t mac[6])
+{
+	uint8_t padded[8] = {0};
+
+	memcpy(padded, mac, 6);
+	a->mac = mac_load(padded);
 }
 
 void segment_join(struct attachment *a, void *node, segment_deliver deliver)

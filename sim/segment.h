@@ -45,6 +45,7 @@ struct attachment {
 	void *node;
 	unsigned port;           /* the node's interface */
 	segment_deliver deliver; /* NULL: nobody is there, and no frame goes that way */
+	uint64_t mac;            /* the node's own address: segment_own; 0: others are behind it, or nobody */
 	struct tap tap;          /* `watch` is set by the world at any time */
 	struct impair out, in;
 	struct impair_faults faults;
@@ -89,6 +90,10 @@ void segment_fini(struct segment *s); /* frees attachments and every frame on it
  * `deliver` NULL nobody is there, until segment_join. */
 struct attachment *segment_attach(struct segment *s, const char *name, void *node, unsigned port,
 				  segment_deliver deliver);
+
+/* The node is one host of this address: a frame that a port without one brings from it, looped or forged, does not turn
+ * the node's own frames away. */
+void segment_own(struct attachment *a, const uint8_t mac[6]);
 
 /* Somebody is there from now on. */
 void segment_join(struct attachment *a, void *node, segment_deliver deliver);

@@ -292,6 +292,8 @@ int world_segments_build(struct world *w, segment_deliver (*receiver)(const stru
 			struct attachment *at =
 				segment_attach(&w->segments[from->network], name, wn, (unsigned)a, receiver(w, n));
 			wn->attachments[a] = at;
+			if (!(wn->spec->roles & ROLE_STACKLESS) && world_node_here(w, n))
+				segment_own(at, from->mac.bytes);
 			int r = segment_set(at, IMPAIR_DIRECTION_OUT, &from->out);
 			if (!r)
 				r = segment_set(at, IMPAIR_DIRECTION_IN, &from->in);

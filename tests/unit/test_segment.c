@@ -180,6 +180,38 @@ START_TEST(learning_follows)
 }
 END_TEST
 
+/* But not to a port behind which others are, when it is a node's own: before it has spoken, and after. */
+START_TEST(own_addresses_stay)
+{
+	static const uint8_t first[6] = {0, 0, 0, 0, 0, 1}, second[6] = {0, 0, 0, 0, 0, 2};
+
+	segment_own(attached[0], first);
+	for (unsigned round = 0; round < 2; round++) {
+		sending = true;
+		segment_send(attached[1], frame_make(0, BROADCAST, 1), engine.now);
+		sending = false;
+		run();
+		delivered_count = 0;
+		send(1, 0, 2);
+		run();
+		ck_assert_uint_eq(delivered[0].to, 0);
+		send(0, 1, 3);
+		run();
+	}
+	/* One that has an address of its own is followed: it is a node that was moved. */
+	segment_own(attached[1], second);
+	sending = true;
+	segment_send(attached[1], frame_make(0, BROADCAST, 4), engine.now);
+	sending = false;
+	run();
+	delivered_count = 0;
+	send(2, 0, 5);
+	run();
+	ck_assert_uint_eq(delivered_count, 1);
+	ck_assert_uint_eq(delivered[0].to, 1);
+}
+END_TEST
+
 /* delay: 20 ms at one end is 40 ms for a round trip; each direction can be set by itself. */
 START_TEST(delays_add_up)
 {
@@ -650,6 +682,7 @@ int main(void)
 	tcase_add_test(c, unknown_is_flooded_known_is_not);
 	tcase_add_test(c, broadcast_goes_to_all_others);
 	tcase_add_test(c, learning_follows);
+	tcase_add_test(c, own_addresses_stay);
 	tcase_add_test(c, delays_add_up);
 	tcase_add_test(c, ties_keep_the_order_of_sending);
 	tcase_add_test(c, answers_wait_their_turn);
