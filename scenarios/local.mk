@@ -51,6 +51,7 @@ LIVE = \
 	scenarios/live/web.yaml
 
 livedir = $(pkgdatadir)/scenarios/live
+dist_live_SCRIPTS = scenarios/live/demo.sh
 dist_live_DATA = $(LIVE)
 tutorialdir = $(pkgdatadir)/scenarios/tutorial
 dist_tutorial_DATA = $(TUTORIAL)
