@@ -2,6 +2,7 @@
 # Live tests: real programs on real devices, in namespaces of their own. As root; what they need beside the command is
 # built by check-live only; what stands the storms is built under sanitizers. One after the other: they measure time.
 LIVE_TESTS = \
+	tests/live/bench.bats \
 	tests/live/lib.bats \
 	tests/live/curl.bats \
 	tests/live/impair.bats \
