@@ -222,6 +222,30 @@ void replay_client_put(struct replay_conn *c, const struct dissection *d, const 
 		replay_segment_copy(d, p, as, c->live.remote.family, REPLAY_MTU, &c->queue);
 }
 
+/* A segment that the capture lacks. */
+static struct buf *made_up(const struct replay_conn *c, int64_t at, uint32_t len, uint8_t flags)
+{
+	struct buf *b = buf_alloc(20 + len);
+	struct replay_segment *s = replay_segment_of(b);
+
+	*s = (struct replay_segment){
+		.at = at, .len = len, .need = c->rcv, .header_len = 20, .flags = flags, .df = true, .waits = true};
+	memset(b->data, 0, 20 + len);
+	store_be32(b->data + 4, c->client.isn + 1 + (uint32_t)at);
+	store_be32(b->data + 8, c->server.isn + 1 + (uint32_t)s->need);
+	b->data[12] = 5 << 4;
+	b->data[13] = flags;
+	store_be16(b->data + 14, UINT16_MAX);
+	b->len = 20 + len;
+	return b;
+}
+
+static void queue_append(struct buf_queue *q, struct buf_queue *rest)
+{
+	for (struct buf *b; (b = buf_queue_get(rest));)
+		buf_queue_put(q, b);
+}
+
 /* In front of what waits, which may wait for what they bring about. */
 void replay_client_put_zeroes(struct replay_conn *c, int64_t at, size_t len)
 {
@@ -230,25 +254,27 @@ void replay_client_put_zeroes(struct replay_conn *c, int64_t at, size_t len)
 	c->queue = (struct buf_queue){0};
 	while (!c->dead && len) {
 		uint32_t step = len < MSS - 20 ? (uint32_t)len : MSS - 20;
-		struct buf *b = buf_alloc(20 + step);
-		struct replay_segment *s = replay_segment_of(b);
 
-		*s = (struct replay_segment){.at = at, .len = step, .header_len = 20, .flags = TCP_ACK, .df = true};
-		s->need = c->rcv;
-		s->waits = true;
-		memset(b->data, 0, 20 + step);
-		store_be32(b->data + 4, c->client.isn + 1 + (uint32_t)at);
-		store_be32(b->data + 8, c->server.isn + 1 + (uint32_t)s->need);
-		b->data[12] = 5 << 4;
-		b->data[13] = TCP_ACK;
-		store_be16(b->data + 14, UINT16_MAX);
-		b->len = 20 + step;
-		buf_queue_put(&c->queue, b);
+		buf_queue_put(&c->queue, made_up(c, at, step, TCP_ACK));
 		at += step;
 		len -= step;
 	}
-	for (struct buf *b; (b = buf_queue_get(&rest));)
-		buf_queue_put(&c->queue, b);
+	queue_append(&c->queue, &rest);
+}
+
+/* Behind the bytes that wait, in front of what may acknowledge the answer to it. */
+void replay_client_put_fin(struct replay_conn *c)
+{
+	struct buf_queue rest = c->queue;
+	int64_t at = (int64_t)c->client.edge;
+
+	if (c->dead)
+		return;
+	c->queue = (struct buf_queue){0};
+	while (rest.head && replay_segment_of(rest.head)->at <= at)
+		buf_queue_put(&c->queue, buf_queue_get(&rest));
+	buf_queue_put(&c->queue, made_up(c, at, 0, TCP_ACK | TCP_FIN));
+	queue_append(&c->queue, &rest);
 }
 
 /* ---- what the live network lost ---- */
@@ -486,7 +512,9 @@ static void stalled(struct replay_conn *c)
 {
 	const struct buf *next = c->queue.head;
 
-	if (!c->irs_known)
+	if (c->socket)
+		replay_conn_fail(c, "it did not go on");
+	else if (!c->irs_known)
 		replay_conn_fail(c, "the live server does not answer the handshake");
 	else if (next && c->wait == REPLAY_WAIT_SERVER && !c->player && c->first_by_server)
 		replay_conn_fail(c, REPLAY_FIRST_BY_SERVER);
@@ -503,12 +531,15 @@ void replay_client_fire(struct timer *t, nstime now)
 {
 	struct replay_conn *c = (struct replay_conn *)(void *)((char *)t - offsetof(struct replay_conn, timer));
 
-	if (c->socket) {
-		if (stalls(c) && c->progress_at + REPLAY_STALL <= now)
-			replay_conn_fail(c, "it did not go on");
-	} else {
-		if (!c->dead && stalls(c) && c->progress_at + REPLAY_STALL <= now)
+	if (stalls(c) && c->progress_at + REPLAY_STALL <= now) {
+		if (replay_conn_fill_end(c)) /* nothing comes any more that would go on from there */
+			went_on(c);
+		else
 			stalled(c);
+	}
+	if (c->socket) {
+		replay_socket_run(c);
+	} else {
 		if (!c->dead && c->ack_at <= now) {
 			c->ack_at = NSTIME_NEVER;
 			if (c->acked < c->rcv)

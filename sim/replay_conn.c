@@ -215,7 +215,7 @@ static void server_take(void *context, const uint8_t *bytes, size_t len, uint64_
 
 	if (c->dead)
 		return;
-	if (!c->client.edge && c->server.edge == len)
+	if (!after && c->server.edge == len)
 		c->first_by_server = true;
 	script_say(&c->script, after, bytes, len);
 	if (c->socket)
@@ -228,22 +228,40 @@ static void ends_take(struct replay_conn *c)
 		return;
 	if (replay_stream_ended(&c->server) && !c->script_finished) {
 		c->script_finished = true;
-		script_finish(&c->script, c->client.acked);
+		script_finish(&c->script, c->server.fin_mark);
 	}
 	if (c->socket && replay_stream_ended(&c->client))
-		replay_socket_finish(c, c->server.acked);
+		replay_socket_finish(c, c->client.fin_mark);
 }
 
-void replay_conn_fill(struct replay_conn *c)
+bool replay_conn_fill(struct replay_conn *c)
 {
+	bool filled = false;
+
 	if (!c->host)
-		return;
+		return false;
 	if (!c->replay->options.keep_bad_checksums) /* else it may be there, and not count */
-		replay_stream_fill(&c->client, client_take, c);
-	replay_stream_fill(&c->server, server_take, c);
+		filled = replay_stream_fill(&c->client, client_take, c);
+	filled |= replay_stream_fill(&c->server, server_take, c);
 	ends_take(c);
 	c->behind = 0;
 	replay_conn_wake_server(c);
+	return filled;
+}
+
+bool replay_conn_fill_end(struct replay_conn *c)
+{
+	bool found = false;
+
+	if (!c->host)
+		return false;
+	if (!c->replay->options.keep_bad_checksums && replay_stream_fin_find(&c->client)) {
+		found = true;
+		if (!c->socket)
+			replay_client_put_fin(c);
+	}
+	found |= replay_stream_fin_find(&c->server);
+	return replay_conn_fill(c) || found;
 }
 
 /* Waits a little for what the capture does not have in its place, then goes on without. */
@@ -258,7 +276,8 @@ static void gaps_see(struct replay_conn *c)
 /* ---- packets ---- */
 
 /* What one acknowledges: a place of the other's stream, where it makes sense. False where it is odd. */
-static bool acknowledge(struct replay_stream *other, const struct dissection *d, uint8_t shift, uint64_t *place)
+static bool acknowledge(const struct replay_stream *own, struct replay_stream *other, const struct dissection *d,
+			uint8_t shift, uint64_t *place)
 {
 	int64_t at = replay_stream_place(other, d->ack);
 
@@ -266,8 +285,10 @@ static bool acknowledge(struct replay_stream *other, const struct dissection *d,
 	if (at < 0 || at - (int64_t)other->edge > REPLAY_GAP_MAX)
 		return false;
 	*place = (uint64_t)at;
-	if (*place > other->acked)
+	if (*place > other->acked) {
 		other->acked = *place;
+		other->acked_mark = own->acked;
+	}
 	if (*place + ((uint64_t)d->window << shift) > other->window_edge)
 		other->window_edge = *place + ((uint64_t)d->window << shift);
 	return true;
@@ -333,15 +354,16 @@ static void client_packet(struct replay_conn *c, const struct dissection *d, con
 	if (c->sides[0].reset) /* what answers late packets of the server */
 		as.waits = false;
 	else if ((d->flags & (TCP_ACK | TCP_RST)) == TCP_ACK)
-		as.waits = acknowledge(&c->server, d, shift_of(c, 0), &as.need);
+		as.waits = acknowledge(&c->client, &c->server, d, shift_of(c, 0), &as.need);
 	as.beyond = c->synack && as.at + (int64_t)d->payload_len > (int64_t)c->client.window_edge;
 	if (arrives && !c->sides[0].reset) {
 		keep_all(c, replay_stream_put(&c->client, syn ? 0 : as.at, d->payload, d->payload_len, c->server.acked,
 					      client_take, c));
 		if (d->flags & TCP_FIN)
-			replay_stream_fin(&c->client, as.at + (syn ? 1 : 0) + d->payload_len);
+			replay_stream_fin(&c->client, as.at + (syn ? 1 : 0) + d->payload_len, c->server.acked);
 	}
 	if (d->flags & TCP_RST && arrives && !c->sides[0].reset) {
+		replay_conn_fill(c); /* nothing comes behind a reset */
 		as.need = c->server.edge + replay_stream_ended(&c->server);
 		as.need_read = c->client.acked;
 		c->sides[0].reset = true;
@@ -375,12 +397,13 @@ static void server_packet(struct replay_conn *c, const struct dissection *d)
 	if (!c->host || !payload_whole(c, d) || c->sides[0].reset)
 		return; /* after a reset nobody is there any more to take it */
 	if (d->flags & TCP_ACK && !(d->flags & TCP_RST && !c->synack))
-		acknowledge(&c->client, d, d->flags & TCP_SYN ? 0 : shift_of(c, 1), &after);
+		acknowledge(&c->server, &c->client, d, d->flags & TCP_SYN ? 0 : shift_of(c, 1), &after);
 	if (d->flags & TCP_RST) {
 		if (!c->synack) {
 			c->ignored_reset = true;
 			return;
 		}
+		replay_conn_fill(c);
 		if (!c->sides[1].reset && !c->dead)
 			script_reset(&c->script, c->client.acked);
 		c->sides[1].reset = true;
@@ -390,7 +413,7 @@ static void server_packet(struct replay_conn *c, const struct dissection *d)
 	keep_all(c, replay_stream_put(&c->server, d->flags & TCP_SYN ? 0 : at, d->payload, d->payload_len,
 				      c->client.acked, server_take, c));
 	if (d->flags & TCP_FIN)
-		replay_stream_fin(&c->server, at + d->payload_len);
+		replay_stream_fin(&c->server, at + d->payload_len, c->client.acked);
 	ends_take(c);
 }
 
@@ -410,6 +433,14 @@ static void place_in_order(struct replay_conn *c)
 	c->is_closing = is_closed(c);
 	TAILQ_INSERT_TAIL(c->is_closing ? &r->closing : &r->open, c, order);
 	c->at = r->capture_time;
+}
+
+static void run(struct replay_conn *c)
+{
+	if (c->socket)
+		replay_socket_run(c);
+	else
+		replay_client_run(c);
 }
 
 void replay_conn_packet(struct replay_conn *c, unsigned side, const struct dissection *d,
@@ -434,10 +465,7 @@ void replay_conn_packet(struct replay_conn *c, unsigned side, const struct disse
 		return;
 	if (side)
 		replay_conn_wake_server(c);
-	if (c->socket)
-		replay_socket_run(c);
-	else
-		replay_client_run(c);
+	run(c);
 	replay_conn_count(c);
 }
 
@@ -508,11 +536,11 @@ void replay_conn_over(struct replay_conn *c)
 		replay_conn_free(c);
 		return;
 	}
-	replay_conn_fill(c);
+	replay_conn_fill_end(c);
 	c->lack = lack_find(c);
 	if (c->lack && !c->dead)
 		conn_drop(c);
-	else if (!c->dead && !c->socket && c->host)
-		replay_client_run(c);
+	else if (!c->dead && c->host)
+		run(c);
 	replay_conn_settle(c);
 }

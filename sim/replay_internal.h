@@ -202,8 +202,10 @@ void replay_conn_over(struct replay_conn *c);
 bool replay_conn_settle(struct replay_conn *c);
 /* It will not come out whole, and why; its client gives it up. */
 void replay_conn_fail(struct replay_conn *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Zeroes for what the capture lacks, where nothing else is to come. */
-void replay_conn_fill(struct replay_conn *c);
+/* Zeroes for what the capture lacks, where nothing else is to come in its place. False: it lacks nothing. */
+bool replay_conn_fill(struct replay_conn *c);
+/* The same where nothing comes behind it either: an end that was acknowledged only is made up for too. */
+bool replay_conn_fill_end(struct replay_conn *c);
 /* Whether so much of it waits that no more is read. */
 bool replay_conn_is_full(const struct replay_conn *c);
 void replay_conn_count(struct replay_conn *c);
@@ -216,6 +218,8 @@ void replay_client_put(struct replay_conn *c, const struct dissection *d, const 
 		       const struct replay_segment *as);
 /* Zeroes at a place, which the capture lacks. */
 void replay_client_put_zeroes(struct replay_conn *c, int64_t at, size_t len);
+/* Likewise its FIN. */
+void replay_client_put_fin(struct replay_conn *c);
 void replay_client_run(struct replay_conn *c);
 void replay_client_input(struct replay_conn *c, const struct packet *p, struct buf *b);
 void replay_client_timer_set(struct replay_conn *c);

@@ -38,6 +38,7 @@ static void __attribute__((format(printf, 2, 3))) remark(char text[REPLAY_WHY_MA
 static void remarks(const struct replay_conn *c, char text[REPLAY_WHY_MAX])
 {
 	bool ended = replay_stream_ended(&c->client) && replay_stream_ended(&c->server);
+	bool client_fin = c->client.fin_lacking, server_fin = c->server.fin_lacking;
 
 	if (!c->client.edge && !c->server.edge)
 		remark(text, "neither side says a byte");
@@ -47,6 +48,11 @@ static void remarks(const struct replay_conn *c, char text[REPLAY_WHY_MAX])
 	if (c->server.lacking)
 		remark(text, "the capture lacks %llu of the server's bytes: zeroes were sent",
 		       (unsigned long long)c->server.lacking);
+	if (client_fin || server_fin)
+		remark(text, "the capture lacks the FIN of the %s",
+		       client_fin && server_fin ? "client and the server"
+		       : client_fin             ? "client"
+						: "server");
 	if (c->client.differing || c->server.differing)
 		remark(text, "the capture has bytes twice that differ");
 	if (c->ignored_reset)

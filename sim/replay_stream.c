@@ -100,12 +100,22 @@ bool replay_stream_put(struct replay_stream *s, int64_t at, const uint8_t *bytes
 	return true;
 }
 
-void replay_stream_fin(struct replay_stream *s, int64_t at)
+void replay_stream_fin(struct replay_stream *s, int64_t at, uint64_t mark)
 {
 	if (s->fin || at < 0)
 		return;
 	s->fin = true;
 	s->fin_at = (uint64_t)at;
+	s->fin_mark = mark;
+}
+
+bool replay_stream_fin_find(struct replay_stream *s)
+{
+	if (s->fin || s->pieces || s->acked != s->edge + 1)
+		return false;
+	replay_stream_fin(s, (int64_t)s->edge, s->acked_mark);
+	s->fin_lacking = true;
+	return true;
 }
 
 uint64_t replay_stream_gap(const struct replay_stream *s)
@@ -119,13 +129,14 @@ uint64_t replay_stream_gap(const struct replay_stream *s)
 	return end > s->edge ? end - s->edge : 0;
 }
 
-void replay_stream_fill(struct replay_stream *s, replay_stream_take take, void *context)
+bool replay_stream_fill(struct replay_stream *s, replay_stream_take take, void *context)
 {
 	uint64_t gap = replay_stream_gap(s);
 
 	if (!gap)
-		return;
+		return false;
 	s->lacking += gap;
 	edge_move(s, NULL, (size_t)gap, take, context);
 	pieces_join(s, take, context);
+	return true;
 }

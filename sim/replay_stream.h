@@ -23,12 +23,14 @@ struct replay_piece {
 
 /* Zero-initialised: nothing is known. */
 struct replay_stream {
-	bool known; /* isn is */
-	bool fin;   /* a FIN was seen, its place is fin_at */
+	bool known;       /* isn is */
+	bool fin;         /* a FIN was seen, its place is fin_at */
+	bool fin_lacking; /* or only acknowledged */
 	uint32_t isn;
 	uint64_t edge; /* bytes that are there without a gap */
-	uint64_t fin_at;
+	uint64_t fin_at, fin_mark;
 	uint64_t acked;              /* the highest place that the peer acknowledged; a FIN counts as one */
+	uint64_t acked_mark;         /* of the segment that is acknowledged with it, as far as can be told */
 	uint64_t window_edge;        /* up to where the peer's window let it send */
 	struct replay_piece *pieces; /* beyond the edge, in order */
 	unsigned pieces_count;
@@ -52,8 +54,11 @@ int64_t replay_stream_place(const struct replay_stream *s, uint32_t seq);
 bool replay_stream_put(struct replay_stream *s, int64_t at, const uint8_t *bytes, size_t len, uint64_t mark,
 		       replay_stream_take take, void *context);
 
-/* The end of the stream is at this place. */
-void replay_stream_fin(struct replay_stream *s, int64_t at);
+/* The end of the stream is at this place, with the mark of the segment that says so. */
+void replay_stream_fin(struct replay_stream *s, int64_t at, uint64_t mark);
+
+/* Nothing follows any more: where one more than the bytes was acknowledged, that was the FIN. True when it was. */
+bool replay_stream_fin_find(struct replay_stream *s);
 
 /* Whether all up to and with the FIN is there. */
 static inline bool replay_stream_ended(const struct replay_stream *s)
@@ -64,7 +69,7 @@ static inline bool replay_stream_ended(const struct replay_stream *s)
 /* Bytes that the peer acknowledged and the capture lacks so far, up to the first that it has again. */
 uint64_t replay_stream_gap(const struct replay_stream *s);
 
-/* Puts zeroes into that gap. */
-void replay_stream_fill(struct replay_stream *s, replay_stream_take take, void *context);
+/* Puts zeroes into that gap. False: there is none. */
+bool replay_stream_fill(struct replay_stream *s, replay_stream_take take, void *context);
 
 #endif

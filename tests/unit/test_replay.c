@@ -326,6 +326,33 @@ START_TEST(what_a_capture_lacks_is_zeroes)
 }
 END_TEST
 
+START_TEST(an_end_that_was_only_acknowledged)
+{
+	struct replay_stream s = {.known = true, .isn = 7};
+	struct ring r = {0};
+
+	ck_assert(replay_stream_put(&s, 0, (const uint8_t *)"ab", 2, 1, take, &r));
+	s.acked = 2;
+	ck_assert(!replay_stream_fin_find(&s));
+	s.acked = 3;
+	s.acked_mark = 9;
+	ck_assert(replay_stream_put(&s, 3, (const uint8_t *)"d", 1, 1, take, &r));
+	ck_assert(!replay_stream_fin_find(&s)); /* something follows: it was a byte */
+	ck_assert(replay_stream_fill(&s, take, &r));
+	ck_assert(!replay_stream_fill(&s, take, &r));
+	s.acked = 5;
+	ck_assert(replay_stream_fin_find(&s));
+	ck_assert(replay_stream_ended(&s) && s.fin_lacking);
+	ck_assert_uint_eq(s.fin_at, 4);
+	ck_assert_uint_eq(s.fin_mark, 9);
+	ck_assert(!replay_stream_fin_find(&s));
+	ck_assert_uint_eq(replay_stream_gap(&s), 0);
+	ck_assert_uint_eq(s.lacking, 1);
+	replay_stream_fini(&s);
+	ring_fini(&r);
+}
+END_TEST
+
 START_TEST(rings_keep_what_was_put_in)
 {
 	struct ring r = {0};
@@ -368,6 +395,7 @@ int main(void)
 	tcase_add_test(tc, segments_become_packets_that_the_network_carries);
 	tcase_add_test(tc, streams_come_together_in_any_order);
 	tcase_add_test(tc, what_a_capture_lacks_is_zeroes);
+	tcase_add_test(tc, an_end_that_was_only_acknowledged);
 	tcase_add_test(tc, rings_keep_what_was_put_in);
 	suite_add_tcase(suite, tc);
 	return unit_run(suite);
