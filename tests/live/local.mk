@@ -13,6 +13,7 @@ LIVE_TESTS = \
 	tests/live/load.bats \
 	tests/live/packets.bats \
 	tests/live/devices.bats \
+	tests/live/narrow.bats \
 	tests/live/tcp.bats \
 	tests/live/drain.bats \
 	tests/live/demo.bats \
