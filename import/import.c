@@ -20,6 +20,7 @@
 #define ROUND_TRIP_NS     ((int64_t)(50 * NSTIME_MS)) /* where none was measured */
 #define ROUND_TRIP_MAX_NS ((int64_t)(60 * NSTIME_S))  /* longer is no round trip, but a clock that was set */
 #define TIME_MAX_NS       (INT64_C(10) * 365 * 24 * 3600 * 1000000000)
+#define PAUSE_MAX_NS      (UINT64_C(24) * 3600 * 1000000000)
 
 /* The first packets of a handshake. */
 struct handshake {
@@ -282,21 +283,30 @@ static void other_count(struct import *im, const struct dissection *d)
 	}
 }
 
+/* Clocks are set back: then nothing happens for a while. Others jump, or nobody was there for days. */
+static void time_see(struct import *im, int64_t t)
+{
+	uint64_t step = im->begun && t > im->last_ns ? (uint64_t)t - (uint64_t)im->last_ns : 0;
+
+	if (!im->begun || t > im->last_ns)
+		im->last_ns = t;
+	im->begun = true;
+	if (step > PAUSE_MAX_NS) {
+		im->pauses_cut++;
+		step = PAUSE_MAX_NS;
+	}
+	im->lasted_ns += (int64_t)step;
+	if (im->lasted_ns > TIME_MAX_NS)
+		im->lasted_ns = TIME_MAX_NS;
+}
+
 static void packet_read(struct import *im, const struct capture_packet *p)
 {
 	struct dissection d;
 	unsigned side;
 
-	if (!im->begun)
-		im->first_ns = im->last_ns = p->time_ns;
-	im->begun = true;
 	im->packets++;
-	/* Clocks are set back; then nothing happens for a while. */
-	if (p->time_ns > im->last_ns)
-		im->last_ns = p->time_ns;
-	uint64_t since = (uint64_t)im->last_ns - (uint64_t)im->first_ns;
-	int64_t now = since > TIME_MAX_NS ? TIME_MAX_NS : (int64_t)since;
-
+	time_see(im, p->time_ns);
 	dissect(&d, p);
 	if (d.kind != DISSECT_TCP) {
 		other_count(im, &d);
@@ -317,7 +327,7 @@ static void packet_read(struct import *im, const struct capture_packet *p)
 		return;
 	}
 	if (index == im->connections_count)
-		connection_add(im, &d, side ^ is_turned(&d, side), p->interface, now);
+		connection_add(im, &d, side ^ is_turned(&d, side), p->interface, im->lasted_ns);
 	struct import_connection *c = &im->connections[index];
 
 	/* A packet that passes several interfaces of a file counts where the connection was seen first. */
@@ -331,7 +341,7 @@ static void packet_read(struct import *im, const struct capture_packet *p)
 		return;
 	/* The table's sides may be turned; the connection's own are by address. */
 	side = !(addr_equal(&d.tuple.remote, &c->client) && d.tuple.remote_port == c->client_port);
-	segment_read(im, c, &d, side, now);
+	segment_read(im, c, &d, side, im->lasted_ns);
 }
 
 static int capture_read(struct import *im, struct capture *capture, char why[IMPORT_WHY_MAX])
@@ -356,11 +366,10 @@ int import_read(struct import *im, const char *path, char why[IMPORT_WHY_MAX])
 		return E_INVAL;
 	}
 	int r = capture_read(im, capture, why);
-	int64_t end = im->last_ns - im->first_ns;
 
 	capture_close(capture);
 	for (size_t i = 0; i < im->connections_count; i++)
-		connection_end(im, &im->connections[i], end);
+		connection_end(im, &im->connections[i], im->lasted_ns);
 	im->connections_forgotten = connections_forgotten(im->table);
 	return r;
 }

@@ -58,7 +58,9 @@ struct import {
 	uint64_t encapsulated;                        /* as comments say: Baton's own way within its cluster */
 	uint64_t damaged, snapped, fragments, others; /* packets that are no TCP segments, by why */
 	uint64_t connections_left_out, connections_forgotten;
-	int64_t first_ns, last_ns; /* of all packets; since 1970 */
+	int64_t last_ns;     /* of all packets; since 1970 */
+	int64_t lasted_ns;   /* from the first packet to the last, without what was cut */
+	uint64_t pauses_cut; /* of more than a day, to a day */
 	bool begun;
 	struct connections *table;
 	size_t waiting;      /* bytes of streams out of order */

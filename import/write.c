@@ -84,6 +84,9 @@ static void write_left_out(FILE *f, const struct plan *p)
 	}
 	if (any)
 		fputs(".\n", f);
+	if (im->pauses_cut)
+		fprintf(f, "#\n# Cut to a day: %" PRIu64 " longer pause%s between two packets.\n", im->pauses_cut,
+			plural(im->pauses_cut));
 }
 
 static void write_head(FILE *f, const struct plan *p, const char *name)
@@ -94,7 +97,7 @@ static void write_head(FILE *f, const struct plan *p, const char *name)
 	put_printable(f, name);
 	fprintf(f, ": %zu connection%s with %" PRIu64 " exchange%s,\n# %" PRIu64 " packets over ", p->connections_count,
 		plural(p->connections_count), p->exchanges_count, plural(p->exchanges_count), im->packets);
-	write_seconds(f, im->last_ns - im->first_ns);
+	write_seconds(f, im->lasted_ns);
 	fputs(".\n#\n"
 	      "# Measured: when connections and requests began; methods, targets, hosts, server names; bytes of bodies "
 	      "and\n"
@@ -114,7 +117,7 @@ static void write_head(FILE *f, const struct plan *p, const char *name)
 	fputs("baton: 1\nname: \"traffic of ", f);
 	put_printable(f, name);
 	fputs("\"\nseed: 1\n", f);
-	fprintf(f, "stop: %" PRId64 " s\n", (im->last_ns - im->first_ns) / (int64_t)NSTIME_S + 1 + LATE_S);
+	fprintf(f, "stop: %" PRId64 " s\n", im->lasted_ns / (int64_t)NSTIME_S + 1 + LATE_S);
 }
 
 /* ---- networks and nodes ---- */

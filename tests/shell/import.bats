@@ -185,6 +185,17 @@ entries() {
 	[ "$status" -eq 3 ]
 }
 
+@test "clocks that jump over years do not make a scenario of years" {
+	editcap -F pcap -t 700000000 "$captures/get.pcap" later.pcap
+	editcap -F pcap -t -1300000000 "$captures/get.pcap" earlier.pcap
+	mergecap -F pcap -w both.pcap earlier.pcap "$captures/get.pcap" later.pcap
+	"$BATON" import both.pcap > both.yaml
+	grep -q "^# Cut to a day: 2 longer pauses between two packets." both.yaml
+	[ "$(sed -n 's/^stop: \([0-9]*\) s$/\1/p' both.yaml)" -lt $((2 * 86400 + 2 * 3600)) ]
+	timeout 60 "$BATON" run --quiet --out both both.yaml
+	! "$BATON" import "$captures/get.pcap" | grep "Cut to"
+}
+
 @test "names and targets cannot break the scenario" {
 	cp "$captures/get.pcap" $'a"b\\\n: {x.pcap'
 	"$BATON" import $'a"b\\\n: {x.pcap' > odd.yaml
