@@ -22,6 +22,7 @@
 : "${BATON:=$builddir/baton}"
 PATH=$PATH:/usr/sbin:/sbin
 HELPERS=$builddir/tests/live # what `make check-live` built
+# shellcheck disable=SC2034 # the tests use it
 PYTHON=/usr/bin/python3      # the one that has Debian's modules
 
 # Long tests go on for so long: storms. 600 is what a release is to stand.
