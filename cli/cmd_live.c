@@ -53,7 +53,7 @@ static void print_help(void)
 	     "  --set PATH=VALUE   change a value of the file first; may be given often, see baton run --help\n"
 	     "  --seed N           draw from N; without it from the machine's randomness\n"
 	     "  --out DIR          where the files go; out/STEM without it, STEM being FILE's name\n"
-	     "  --no-trace         write no trace.jsonl, which grows with every connection\n"
+	     "  --no-trace         write no trace.jsonl, which grows with every connection, up to 1 GiB\n"
 	     "  --csv              also write tables to DIR, as baton run does\n"
 	     "  --save-blobs       also write each hand-off's blob to DIR/blobs, for `baton blob`\n"
 	     "  --save-plain       say in the comments of captures what sealed courier frames carry\n"

@@ -18,6 +18,7 @@ struct tracefile {
 	crypto_generichash_state hash; /* first: it wants 64-byte alignment */
 	int fd;                        /* -1: none */
 	int error;                     /* errno of the first write that failed */
+	uint64_t left;                 /* bytes that may still be written */
 	FILE *like;                    /* is compared with; NULL: nothing is */
 	enum tracefile_likeness likeness;
 	size_t used;
@@ -35,22 +36,38 @@ static void buffer_compare(struct tracefile *t)
 		t->likeness = TRACEFILE_SHORTER;
 }
 
+/* How many bytes of the buffer may be written: all, or the whole lines that the limit lets through. */
+static size_t buffer_writable(const struct tracefile *t)
+{
+	size_t n = t->used;
+
+	if (n <= t->left)
+		return n;
+	n = (size_t)t->left;
+	while (n && t->buffer[n - 1] != '\n')
+		n--;
+	return n;
+}
+
 static void buffer_flush(struct tracefile *t)
 {
-	size_t done = 0;
+	size_t done = 0, end = buffer_writable(t);
 
 	if (t->like)
 		buffer_compare(t);
 
 	crypto_generichash_update(&t->hash, (const unsigned char *)t->buffer, t->used);
-	while (t->fd >= 0 && !t->error && done < t->used) {
-		ssize_t n = write(t->fd, t->buffer + done, t->used - done);
+	while (t->fd >= 0 && !t->error && done < end) {
+		ssize_t n = write(t->fd, t->buffer + done, end - done);
 
 		if (n >= 0)
 			done += (size_t)n;
 		else if (errno != EINTR)
 			t->error = errno;
 	}
+	if (t->fd >= 0 && !t->error && end < t->used)
+		t->error = EFBIG;
+	t->left -= done;
 	t->used = 0;
 }
 
@@ -237,6 +254,7 @@ static int tracefile_make(struct tracefile **out)
 		log_fatal("out of memory: a trace");
 	t->fd = -1;
 	t->error = 0;
+	t->left = UINT64_MAX;
 	t->like = NULL;
 	t->likeness = TRACEFILE_SAME;
 	t->used = 0;
@@ -283,6 +301,11 @@ enum tracefile_likeness tracefile_compared(struct tracefile *t)
 		fclose(t->like);
 	t->like = NULL;
 	return t->likeness;
+}
+
+void tracefile_limit(struct tracefile *t, uint64_t bytes)
+{
+	t->left = bytes;
 }
 
 int tracefile_error(const struct tracefile *t)

@@ -30,6 +30,10 @@ enum tracefile_likeness {
 };
 enum tracefile_likeness tracefile_compared(struct tracefile *t);
 
+/* The file ends with the last whole line within so many bytes; more than that is an error, EFBIG. Before anything is
+ * traced. */
+void tracefile_limit(struct tracefile *t, uint64_t bytes);
+
 /* errno of the first write that failed, 0: none did. Nothing is written after it. */
 int tracefile_error(const struct tracefile *t);
 

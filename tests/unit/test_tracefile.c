@@ -165,6 +165,42 @@ START_TEST(failures_to_write_are_told)
 }
 END_TEST
 
+START_TEST(a_limit_ends_the_file_with_a_whole_line)
+{
+	static char text[70000];
+	struct tracefile *t;
+	struct trace_sink sink;
+	FILE *f;
+	size_t len;
+
+	ck_assert_int_eq(tracefile_open(&t, path), 0);
+	tracefile_limit(t, sizeof text);
+	tracefile_sink(t, &sink, NULL);
+	for (unsigned i = 0; i < 5000; i++)
+		TRACE(&sink, i, TRACE_INDICATE, TF_U64("bytes", i));
+	ck_assert_int_eq(tracefile_error(t), EFBIG);
+	ck_assert_int_eq(tracefile_close(t, fingerprint), E_IO);
+	ck_assert_int_eq(errno, EFBIG);
+	f = fopen(path, "re");
+	ck_assert_ptr_nonnull(f);
+	len = fread(text, 1, sizeof text, f);
+	ck_assert_int_eq(fgetc(f), EOF);
+	fclose(f);
+	ck_assert_uint_gt(len, sizeof text - 100);
+	ck_assert_int_eq(text[len - 1], '\n');
+	/* The fingerprint is that of all. */
+	char cut[TRACEFILE_FINGERPRINT_LEN + 1];
+
+	memcpy(cut, fingerprint, sizeof cut);
+	ck_assert_int_eq(tracefile_open(&t, NULL), 0);
+	tracefile_sink(t, &sink, NULL);
+	for (unsigned i = 0; i < 5000; i++)
+		TRACE(&sink, i, TRACE_INDICATE, TF_U64("bytes", i));
+	ck_assert_int_eq(tracefile_close(t, fingerprint), 0);
+	ck_assert_str_eq(cut, fingerprint);
+}
+END_TEST
+
 /* Traces so many events, of which one has another value, and says how the trace compares with the file. */
 static enum tracefile_likeness compared(unsigned events, unsigned other)
 {
@@ -217,6 +253,7 @@ int main(void)
 	tcase_add_test(c, the_fingerprint_is_the_files);
 	tcase_add_test(c, without_a_file_the_fingerprint_is_the_same);
 	tcase_add_test(c, failures_to_write_are_told);
+	tcase_add_test(c, a_limit_ends_the_file_with_a_whole_line);
 	tcase_add_test(c, a_trace_is_compared_with_a_file);
 	suite_add_tcase(suite, c);
 	return unit_run(suite);
