@@ -312,6 +312,11 @@ void courier_expire(struct courier *c, nstime now)
 	}
 }
 
+uint64_t courier_outlived(const struct courier *c)
+{
+	return c->known ? 0 : c->outlived;
+}
+
 uint64_t courier_peer_boot(const struct courier *c, uint16_t device)
 {
 	const struct courier_peer *p = courier_peer_find(c, device);

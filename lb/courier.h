@@ -12,7 +12,9 @@
  * An authentic frame of a higher boot ends the session with the old one: every message accepted under it fails (it is
  * never sent to the new boot: the protocol above decides), reassembly is dropped, PEER_RESTARTED is reported. HELLOs
  * are sent from courier_start and while messages wait, by a timer that backs off from COURIER_HELLO_MIN to
- * COURIER_HELLO_MAX, for at most give_up at a time, and when a frame from an unconfirmed peer does not open.
+ * COURIER_HELLO_MAX, for at most give_up at a time, and when a frame from an unconfirmed peer does not open. An
+ * authentic HELLO of an earlier boot than the known one is answered by one, too, but not taken: a device whose boot ids
+ * went back learns so which one it must be beyond (courier_outlived).
  *
  * Keys. The cluster key can change while messages are under way. Every frame names the epoch of its key. A device that
  * got a new one takes frames under both from then on, and seals under the old one for COURIER_KEY_LEAD more, until when
@@ -210,6 +212,10 @@ void courier_expire(struct courier *c, nstime now);
 
 /* The peer's boot id, 0 when unknown or not confirmed. */
 uint64_t courier_peer_boot(const struct courier *c, uint16_t device);
+
+/* The latest boot of this device that a peer knows of, when it is later than the present one and no peer knows that:
+ * the boot ids went back, and no peer will take a frame until they are beyond it. 0: it is not so. */
+uint64_t courier_outlived(const struct courier *c);
 
 const struct courier_counters *courier_counters(const struct courier *c);
 

@@ -174,6 +174,8 @@ struct courier {
 	struct courier_inbound *current; /* taken last */
 	uint32_t inbox_bytes;
 	struct courier_counters counters;
+	bool known;        /* some peer has known the present boot */
+	uint64_t outlived; /* the latest boot of its own, beyond the present one, that a peer knew of; 0: none */
 };
 
 /* courier.c: the peer, or NULL; what follows from a change of its state (called at the end of every public call that

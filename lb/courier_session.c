@@ -208,7 +208,7 @@ void courier_session_confirm(struct courier *c, struct courier_peer *p)
 {
 	if (p->confirmed)
 		return;
-	p->confirmed = true;
+	p->confirmed = c->known = true;
 	p->hello_at = NSTIME_NEVER;
 	courier_note_put(c, &p->up,
 			 &(struct courier_event){.kind = COURIER_PEER_UP, .device = p->device, .boot = p->boot});
@@ -222,10 +222,26 @@ void courier_hello_input(struct courier *c, struct courier_peer *p, const struct
 			courier_rtt_sample(&p->rtt, now - p->hello_sent_at, 0);
 		courier_session_confirm(c, p);
 	}
+	if (hello->echo > c->config.boot && hello->echo > c->outlived)
+		c->outlived = hello->echo;
 	if (hello->answer_wanted) {
 		p->hello_due = true;
 		p->hello_answers = h->number;
 	}
+}
+
+/* An authentic HELLO of a boot before the one that is known: late, or the peer's clock went back. Which of both it is
+ * the peer can tell when it hears of the boot that is known. Not in answer to each: such a frame can be replayed. */
+static void courier_session_correct(struct courier *c, struct courier_peer *p, const struct frame_header *h,
+				    uint8_t *frame, size_t len, nstime now)
+{
+	struct seal_path path = path_in(c, p, h->kind, h->boot);
+	struct seal_key key;
+
+	key_derive(c, h->epoch, &key, &path);
+	if (!seal_open(&key, h->number, frame, FRAME_HEADER_LEN, len))
+		courier_hello_want(c, p, now);
+	seal_key_wipe(&key);
 }
 
 /* Opens a frame with the key of its kind and boot, and takes over a boot that proves to be newer. No state is made by a
@@ -242,8 +258,11 @@ int courier_session_open(struct courier *c, struct courier_peer *p, const struct
 
 	if (h->epoch != c->config.epoch && !old)
 		return E_KEY;
-	if (h->boot < p->boot)
+	if (h->boot < p->boot) {
+		if (hello && p->hello_at == NSTIME_NEVER)
+			courier_session_correct(c, p, h, frame, len, now);
 		return E_STALE;
+	}
 	if (h->boot == p->boot && courier_seen_has(seen, h->number))
 		return E_REPLAY;
 	if (h->boot > p->boot) {

@@ -55,6 +55,11 @@ int node_rekey(struct node *n, nstime now)
 	return r;
 }
 
+uint64_t node_outlived(const struct node *n)
+{
+	return n->courier ? courier_outlived(n->courier) : 0;
+}
+
 bool node_rekeying(const struct node *n)
 {
 	return n->courier && courier_rekeying(n->courier);

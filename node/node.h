@@ -123,6 +123,9 @@ void node_undrain(struct node *n, nstime now);
 /* Takes in what changed in the cluster's rules (the services are the same) and in its health. */
 void node_reconfigure(struct node *n, nstime now);
 
+/* The boot of this node that its peers know, when the present one is before it: courier_outlived. Else 0. */
+uint64_t node_outlived(const struct node *n);
+
 /* Whether a change of the cluster key is not over. */
 bool node_rekeying(const struct node *n);
 

@@ -19,6 +19,7 @@
 #define FLUSH_NS          (100 * NSTIME_MS) /* virtual time of captures that a killed run may lack */
 #define SLICE_EVENTS      20000U            /* events in a slice at most: how long a signal may wait */
 #define PATH_BYTES_MAX    4096U
+#define TRACE_LIVE_MAX    (1ULL << 30) /* bytes: a run that goes on for weeks must not fill the disk */
 
 /* Makes a directory with its parents. 0 or E_IO. */
 static int directory_make(const char *path)
@@ -55,14 +56,19 @@ void run_check(struct run *r, struct run_checks *c)
 	if (w->engine.now >= c->sweep_at) {
 		world_sweep(w, SWEEP_CONNECTIONS);
 		c->sweep_at = w->engine.now + SLICE_NS;
+		if (r->options->live)
+			world_boots_correct(w);
 	}
 	if (w->engine.now >= c->flush_at) {
 		world_captures_flush(w);
 		c->flush_at = w->engine.now + FLUSH_NS;
 		if (r->options->live && !c->trace_told && tracefile_error(r->trace)) {
 			c->trace_told = true;
-			log_warning("the trace cannot be written: %s; the run goes on without it",
-				    strerror(tracefile_error(r->trace)));
+			if (tracefile_error(r->trace) == EFBIG)
+				log_warning("the trace has its 1 GiB, and ends here; the run goes on without it");
+			else
+				log_warning("the trace cannot be written: %s; the run goes on without it",
+					    strerror(tracefile_error(r->trace)));
 		}
 	}
 }
@@ -190,6 +196,8 @@ int run_open(struct run *r, const struct scenario *s, const struct run_options *
 				  : tracefile_open(&r->trace, traced ? path : NULL);
 	if (e < 0)
 		return e;
+	if (r->trace && options->live)
+		tracefile_limit(r->trace, TRACE_LIVE_MAX);
 	r->wall_start = options->clock ? options->clock() : 0;
 	const struct world_options wo = world_options_of(r);
 

@@ -197,6 +197,26 @@ static void world_node_crash(struct world_node *wn)
 	invariants_crash(&w->invariants, wn->device);
 }
 
+void world_boots_correct(struct world *w)
+{
+	for (size_t n = 0; n < w->scenario->nodes_count; n++) {
+		struct world_node *wn = &w->nodes[n];
+		uint64_t boot = wn->node ? node_outlived(wn->node) : 0;
+		const char *why = "";
+
+		if (!boot || boot > INT64_MAX) /* (no clock gives the latter) */
+			continue;
+		log_warning("the others know a later start of %s: the clock has gone back; it starts anew, as one "
+			    "after that",
+			    wn->spec->name);
+		world_node_crash(wn);
+		wn->boot_base = boot;
+		if (world_node_boot(wn, &why) < 0)
+			log_fatal("%s does not start again: %s", wn->spec->name, why);
+		world_node_settle(wn);
+	}
+}
+
 /* The partition in each network that has nodes of both sides. */
 static void partition_begin(struct world *w, size_t index, nstime now)
 {

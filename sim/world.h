@@ -139,6 +139,10 @@ bool world_work(struct world *w);
 /* Looks soon whether the run is over, and from then on again and again. For who has said until now that it is not. */
 void world_end_look(struct world *w);
 
+/* Starts each node anew of which the others know a later boot, beyond that boot: in real time, boot ids are the time of
+ * the start, and the clock may have gone back since the start before. Such a node has had no session yet. */
+void world_boots_correct(struct world *w);
+
 /* Looks at the invariants that hold between events: I4, and for I2 that the owner's stack has its connection, of at
  * most so many connections, going on where the last call ended. */
 void world_sweep(struct world *w, size_t connections_max);

@@ -193,6 +193,39 @@ print("alive", flush=True)
 	done
 }
 
+# A library that puts a process's clock back by an hour; what is measured with goes on.
+hour_back() {
+	cc -shared -fPIC -o "$T/back.so" -x c - <<-END
+		#define _GNU_SOURCE
+		#include <sys/syscall.h>
+		#include <time.h>
+		#include <unistd.h>
+		int clock_gettime(clockid_t clock, struct timespec *t)
+		{
+			int r = (int)syscall(SYS_clock_gettime, clock, t);
+
+			t->tv_sec -= clock == CLOCK_REALTIME ? 3600 : 0;
+			return r;
+		}
+	END
+}
+
+@test "each comes back with a clock that has gone back, and is known" {
+	machines
+	cluster
+	hour_back
+	answered_at_last one/first
+	for name in backend1 classifier forwarder; do
+		baton_kill "$name"
+		LD_PRELOAD=$T/back.so ASAN_OPTIONS=verify_asan_link_order=0 member "$name"
+		answered_at_last one/again
+		grep -q "the others know a later start of $name: the clock has gone back" "$T/$name.log"
+	done
+	[ "$(get client $VIP/one/large -H 'Baton-Reply: 3000000')" = 3000000 ]
+	! grep -q "the clock has gone back" "$T/backend2.log"
+	over
+}
+
 @test "a process with another key gets nothing" {
 	machines
 	head -c 32 /dev/urandom >"$T/other"

@@ -231,6 +231,29 @@ START_TEST(frames_of_an_old_boot_are_stale)
 }
 END_TEST
 
+/* A boot id that went back: the device learns of it, from a session's peer alone, and is heard once it is beyond. */
+START_TEST(a_boot_before_the_last_one_learns_of_that)
+{
+	struct net *n = net_new(1);
+
+	net_start_all(n);
+	net_send(n, 1, 2, 1, 1000);
+	net_run_until(n, NSTIME_S);
+	ck_assert_uint_eq(courier_peer_boot(n->c[2], 1), 100);
+	ck_assert_uint_eq(courier_outlived(n->c[1]), 0);
+	net_start(n, 1, 50);
+	net_run_until(n, n->now + NSTIME_S);
+	ck_assert_uint_eq(courier_outlived(n->c[1]), 100);
+	ck_assert_uint_eq(courier_peer_boot(n->c[2], 1), 100); /* still: nothing old is taken */
+	net_start(n, 1, 101);
+	net_run_until(n, n->now + NSTIME_S);
+	ck_assert_uint_eq(courier_outlived(n->c[1]), 0);
+	ck_assert_uint_eq(courier_peer_boot(n->c[2], 1), 101);
+	ck_assert_uint_eq(courier_peer_boot(n->c[1], 2), 100);
+	net_free(n);
+}
+END_TEST
+
 START_TEST(a_receiver_that_restarts_within_a_blob_fails_it)
 {
 	struct net *n = net_new((uint64_t)_i);
@@ -475,6 +498,7 @@ int main(void)
 	tcase_add_test(t, frames_belong_to_their_sender_and_receiver);
 	tcase_add_test(t, forgeries_make_no_state);
 	tcase_add_test(t, frames_of_an_old_boot_are_stale);
+	tcase_add_test(t, a_boot_before_the_last_one_learns_of_that);
 	tcase_add_loop_test(t, a_receiver_that_restarts_within_a_blob_fails_it, 0, 5);
 	tcase_add_loop_test(t, a_sender_that_restarts_within_a_blob_leaves_nothing, 0, 5);
 	tcase_add_loop_test(t, both_ends_restart, 0, 5);
