@@ -6,9 +6,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define FIELDS_MAX 12U
 #define TEXT_MAX   512U
+
+#define REJECTIONS_TOLD 8U /* in a minute, it is told of */
 
 static const struct trace_field *field_find(const struct trace_field *fields, size_t count, const char *name)
 {
@@ -177,10 +180,42 @@ static bool is_connection(enum trace_event event)
 	}
 }
 
+/* Frames of a peer that do not open are no business of the log, one by one: links damage them, restarts cross them on
+ * their way. Many in a minute are a mistake in how the processes were set up, or an enemy. */
+static void rejected(struct events *e, const char *name, const struct trace_field *fields, size_t count)
+{
+	const struct trace_field *reason = field_find(fields, count, "reason");
+	const char *peer = device_name_of(e->scenario, number(fields, count, "peer"));
+	bool stale = reason && !strcmp(reason->text, "stale");
+	struct timespec now;
+
+	if (!stale && (!reason || (strcmp(reason->text, "auth") != 0 && strcmp(reason->text, "key") != 0)))
+		return;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if ((uint64_t)now.tv_sec / 60 != e->minute)
+		e->rejections = 0;
+	e->minute = (uint64_t)now.tv_sec / 60;
+	if (++e->rejections != REJECTIONS_TOLD)
+		return;
+	const struct trace_field told[] = {TF_TEXT("node", name), TF_TEXT("peer", peer), *reason};
+
+	if (stale)
+		logger_event(LOG_LEVEL_WARNING, trace_name(TRACE_COURIER_REJECT), told, 3,
+			     "%s: frames of an earlier start of %s keep coming: does it run twice?", name, peer);
+	else
+		logger_event(LOG_LEVEL_WARNING, trace_name(TRACE_COURIER_REJECT), told, 3,
+			     "%s: frames of %s keep coming that do not open: has it another key, does %s run twice, or "
+			     "are they damaged or forged?",
+			     name, peer, name);
+}
+
 void events_observe(void *context, size_t node, enum trace_event event, const struct trace_field *fields, size_t count)
 {
-	const struct scenario *s = context;
+	struct events *e = context;
+	const struct scenario *s = e->scenario;
 
+	if (event == TRACE_COURIER_REJECT)
+		rejected(e, s->nodes[node].name, fields, count);
 	if (say(s, s->nodes[node].name, event, fields, count))
 		return;
 	if (event == TRACE_COURIER_RESTART || event == TRACE_COURIER_REKEY || event == TRACE_COURIER_REKEYED)

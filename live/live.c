@@ -4,7 +4,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/quantity.h"
-#include "live/events.h"
 #include "live/logger.h"
 #include "live/notify.h"
 #include "live/offload.h"
@@ -421,12 +420,13 @@ static void live_draw(struct live *l, struct run_options *run)
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
+	l->events.scenario = l->scenario;
 	randombytes_buf(l->key, sizeof(l->key));
 	l->world = (struct world_live){
 		.here = l->options->here,
 		.boot = (uint64_t)t.tv_sec * NSTIME_S + (uint64_t)t.tv_nsec,
 		.key = l->key,
-		.observe_context = l->scenario,
+		.observe_context = &l->events,
 		.cut = offload_cut,
 	};
 	*run = l->options->run;

@@ -15,6 +15,7 @@
 #define BATON_LIVE_LIVE_H
 
 #include "live/device.h"
+#include "live/events.h"
 #include "live/loop.h"
 #include "live/port.h"
 #include "live/privileges.h"
@@ -67,7 +68,8 @@ struct live {
 	struct port *ports; /* one a device that is open */
 	size_t ports_count;
 	struct relays relays;
-	struct world_live world;   /* the run's */
+	struct world_live world; /* the run's */
+	struct events events;
 	uint8_t key[SEAL_KEY_LEN]; /* drawn; of the cluster, if the scenario has none */
 	struct loop_watch signals;
 	struct service service;

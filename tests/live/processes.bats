@@ -237,9 +237,33 @@ hour_back() {
 	run n client curl -sS --fail --max-time 4 -o /dev/null $VIP/one/a
 	[ "$status" != 0 ]
 	[ "$(get client $VIP/two/b)" = 1024 ]
+	until_true 10 grep -q "of backend1 keep coming that do not open: has it another key" "$T/classifier.log"
 	over
 	[ "$(result backend1 courier.rejected)" -gt 0 ]
 	[ "$(result backend1 migrator.activated)" = 0 ]
+}
+
+@test "a forwarder that runs twice by mistake: the one that is not heard any more says so" {
+	machines
+	cluster
+	answered_at_last one/first
+	net double
+	wire switch double double cluster0
+	on switch link set double master br0
+	wire double outside0 double nowhere
+	baton double cluster:double --set "key=$T/key" --node forwarder
+	until_true 15 asked_and_told
+	baton_stop double
+	baton_stop forwarder
+	member forwarder
+	answered_at_last one/again
+	over
+}
+
+# With a mistake like that nobody is served for long; each try has the two forwarders hear what is not for them.
+asked_and_told() {
+	n client curl -sS --max-time 1 -o /dev/null $VIP/one/any || true
+	grep -q "does forwarder run twice" "$T/forwarder.log"
 }
 
 @test "the cluster's wire goes down and up" {
