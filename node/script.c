@@ -50,20 +50,20 @@ static void steps_grow(struct script *s)
 	s->steps_head = 0;
 }
 
-static void step_put(struct script *s, enum script_act act, uint64_t after)
+static void step_put(struct script *s, enum script_act act, uint64_t after, uint64_t upto)
 {
 	struct script_step *last = s->steps_count ? step_at(s, s->steps_count - 1) : NULL;
 
 	if (last && after < last->after)
 		after = last->after; /* it is said behind that one anyway */
 	if (last && last->act == SCRIPT_SAY && act == SCRIPT_SAY && last->after == after) {
-		last->upto = s->to_say;
+		last->upto = upto;
 		return;
 	}
 	if (s->steps_count == s->steps_capacity)
 		steps_grow(s);
 	s->steps_count++;
-	*step_at(s, s->steps_count - 1) = (struct script_step){.after = after, .upto = s->to_say, .act = act};
+	*step_at(s, s->steps_count - 1) = (struct script_step){.after = after, .upto = upto, .act = act};
 }
 
 static void step_drop(struct script *s)
@@ -81,17 +81,24 @@ void script_say(struct script *s, uint64_t after, const uint8_t *bytes, size_t l
 {
 	ring_put(&s->own, bytes, len);
 	s->to_say += len;
-	step_put(s, SCRIPT_SAY, after);
+	step_put(s, SCRIPT_SAY, after, s->to_say);
 }
 
 void script_finish(struct script *s, uint64_t after)
 {
-	step_put(s, SCRIPT_FINISH, after);
+	step_put(s, SCRIPT_FINISH, after, 0);
 }
 
-void script_reset(struct script *s, uint64_t after)
+void script_reset(struct script *s, uint64_t after, uint64_t heard)
 {
-	step_put(s, SCRIPT_RESET, after);
+	step_put(s, SCRIPT_RESET, after, heard);
+}
+
+bool script_resets(const struct script *s)
+{
+	const struct script_step *next = s->steps_count ? step_at(s, 0) : NULL;
+
+	return next && next->act == SCRIPT_RESET && s->heard >= next->upto;
 }
 
 void script_heard(struct script *s, size_t n)
@@ -176,6 +183,8 @@ static enum script_result play_steps(struct script *s, struct sock *k, nstime no
 		const struct script_step step = *step_at(s, 0);
 
 		if (step.act == SCRIPT_RESET) {
+			if (!script_resets(s))
+				break;
 			s->reset = true;
 			step_drop(s);
 			return SCRIPT_ABORT;

@@ -27,7 +27,7 @@ enum script_act { SCRIPT_SAY, SCRIPT_FINISH, SCRIPT_RESET };
 
 struct script_step {
 	uint64_t after; /* bytes of the peer read before it; its end of stream counts as one */
-	uint64_t upto;  /* SCRIPT_SAY: own bytes that may be sent then */
+	uint64_t upto;  /* SCRIPT_SAY: own bytes that may be sent then; SCRIPT_RESET: that the peer has before it */
 	enum script_act act;
 };
 
@@ -57,13 +57,17 @@ void script_fini(struct script *s);
 /* The peer's next bytes; NULL: zeroes. */
 void script_expect(struct script *s, const uint8_t *bytes, size_t len);
 
-/* Own next bytes (NULL: zeroes), the end of the own stream, or a reset, each after so many of the peer's. */
+/* Own next bytes (NULL: zeroes), the end of the own stream, or a reset, each after so many of the peer's. A reset also
+ * comes after the peer has so many of the own ones: it would take those that are under way with it. */
 void script_say(struct script *s, uint64_t after, const uint8_t *bytes, size_t len);
 void script_finish(struct script *s, uint64_t after);
-void script_reset(struct script *s, uint64_t after);
+void script_reset(struct script *s, uint64_t after, uint64_t heard);
 
 /* The peer has the next n of the own bytes: they are forgotten. Precondition: they were said. */
 void script_heard(struct script *s, size_t n);
+
+/* Whether a reset is next, and the peer has what it is to have before: it is to be woken. */
+bool script_resets(const struct script *s);
 
 /* Nobody wants more of it: when it is woken, the connection is closed if all was said, aborted if not. */
 void script_end(struct script *s);

@@ -338,6 +338,8 @@ static void conn_tend(struct replay_conn *c)
 		faults_see(c);
 		if (!c->dead && !c->socket && c->wait == REPLAY_WAIT_READ)
 			replay_client_run(c);
+		if (!c->dead && script_resets(&c->script))
+			replay_conn_wake_server(c);
 	}
 	replay_conn_count(c);
 	replay_conn_settle(c);

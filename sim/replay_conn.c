@@ -405,7 +405,7 @@ static void server_packet(struct replay_conn *c, const struct dissection *d)
 		}
 		replay_conn_fill(c);
 		if (!c->sides[1].reset && !c->dead)
-			script_reset(&c->script, c->client.acked);
+			script_reset(&c->script, c->client.acked, c->server.edge);
 		c->sides[1].reset = true;
 		return;
 	}

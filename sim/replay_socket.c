@@ -88,7 +88,7 @@ void replay_socket_finish(struct replay_conn *c, uint64_t after)
 
 void replay_socket_reset(struct replay_conn *c, uint64_t after)
 {
-	script_reset(&c->socket->script, after);
+	script_reset(&c->socket->script, after, 0);
 }
 
 void replay_socket_run(struct replay_conn *c)

@@ -216,10 +216,11 @@ shark_bytes() {
 	[[ $output == *"does not acknowledge what it is sent"* ]]
 }
 
-# say SIDE TEXT...: a capture of a conversation, raw IP: who is c or s says the text behind it, in turn; then both close
+# say SIDE TEXT...: a capture of a conversation, raw IP: who is c or s says the text behind it, in turn; then both close,
+# or where SIDE is C or S, that one resets and TEXT is nothing
 say() {
 	perl -e '
-		my ($out, $ms, %seq) = ("", 0, (c => 100, s => 900));
+		my ($out, $ms, $reset, %seq) = ("", 0, 0, (c => 100, s => 900));
 		sub packet {
 			my ($side, $flags, $text) = @_;
 			my $peer = $side eq "c" ? "s" : "c";
@@ -234,9 +235,10 @@ say() {
 		packet("c", 2, ""); packet("s", 18, ""); packet("c", 16, "");
 		while (@ARGV) {
 			my ($side, $text) = (shift, shift);
+			if ($side =~ /[CS]/) { packet(lc $side, 20, ""); $reset = 1; last }
 			packet($side, 24, $text); packet($side eq "c" ? "s" : "c", 16, "");
 		}
-		packet("s", 17, ""); packet("c", 17, ""); packet("s", 16, "");
+		packet("s", 17, ""), packet("c", 17, ""), packet("s", 16, "") unless $reset;
 		binmode STDOUT;
 		print pack("VvvVVVV", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101), $out' -- "$@"
 }
@@ -253,6 +255,23 @@ say() {
 	replay half.pcap
 	[ "$status" -eq 1 ]
 	[[ $output == *"answered 408 by the classifier: it had no whole request in time"* ]]
+}
+
+@test "a reset does not overtake the bytes before it" {
+	local mode speed side
+	local page
+	page=$(printf 'x%.0s' {1..1300})
+	for side in S C; do
+		say c $'GET / HTTP/1.1\r\nHost: a\r\n\r\n' s "$page" s "$page" s "$page" "$side" "" >reset.pcap
+		for mode in segments stream; do
+			for speed in 1 max; do
+				replay reset.pcap --as $mode --speed $speed
+				[ "$status" -eq 0 ] && [ "$(totals server_bytes.arrived)" = 3900 ] &&
+					[[ $output == *"reset by the $([ $side = S ] && echo server || echo client), as captured"* ]] ||
+					{ echo "$side, $mode, $speed: $output"; return 1; }
+			done
+		done
+	done
 }
 
 @test "times that are absurd or run backwards take no time" {
