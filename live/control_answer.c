@@ -42,10 +42,10 @@ static json_t *device_json(const struct live *l, const struct port *p)
 	for (unsigned i = 0; i < DEVICE_DROP_COUNT; i++)
 		dropped += c->dropped[i];
 	return checked(json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "name", device_name(p->device), "kind",
-				 is_tap(l->scenario, p->node) ? "tap" : "veth", "state",
-				 device_is_gone(p->device) ? "gone" : "up", "in_packets", (json_int_t)c->in.packets,
-				 "in_bytes", (json_int_t)c->in.bytes, "out_packets", (json_int_t)c->out.packets,
-				 "out_bytes", (json_int_t)c->out.bytes, "dropped", (json_int_t)dropped));
+				 is_tap(l->scenario, p->node) ? "tap" : "veth", "state", device_state(p->device),
+				 "in_packets", (json_int_t)c->in.packets, "in_bytes", (json_int_t)c->in.bytes,
+				 "out_packets", (json_int_t)c->out.packets, "out_bytes", (json_int_t)c->out.bytes,
+				 "dropped", (json_int_t)dropped));
 }
 
 static json_t *devices_json(const struct live *l)

@@ -5,7 +5,7 @@
  * status:      name, version, pid; phase ("running", "draining"); uptime_us; lag_us { p50, p99, max }, wakeups,
  *              kept_real_time; nodes (of this process); connections { classifying, open }: being read or handed over
  *              by classifiers here, and those of backends here, or, where there are none, of the forwarder's table;
- *              devices [ { name, kind ("tap", "veth"), state ("up", "gone"), in_packets, in_bytes, out_packets,
+ *              devices [ { name, kind ("tap", "veth"), state ("up", "down", "gone"), in_packets, in_bytes, out_packets,
  *              out_bytes, dropped } ]; control { clients, requests, malformed, refused, slow }
  * connections: connections [ { client, vip, service or null, rule or null, backend or null, state, flow or null,
  *              handed_over_us or null } ], at most CONTROL_PAGE of them; uptime_us; next, or null: where the next page

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LARGE_KEPT_MIN 16384U /* bytes from which on a frame keeps the large buffer that it was read into */
@@ -46,6 +48,25 @@ int device_fd(const struct device *d)
 bool device_is_gone(const struct device *d)
 {
 	return d->gone;
+}
+
+const char *device_state(const struct device *d)
+{
+	const short wanted = IFF_UP | IFF_RUNNING;
+	struct ifreq request = {0};
+	bool down = false;
+	int fd;
+
+	if (d->gone)
+		return "gone";
+	strcpy(request.ifr_name, d->name);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return "up";
+	if (!ioctl(fd, SIOCGIFFLAGS, &request))
+		down = (request.ifr_flags & wanted) != wanted;
+	close(fd);
+	return down ? "down" : "up";
 }
 
 const struct device_counters *device_counters(const struct device *d)

@@ -100,6 +100,10 @@ bool device_flush(struct device *d);
  */
 bool device_is_gone(const struct device *d);
 
+/* Whether packets can pass now: "up", "down" (set down, or without a carrier), or "gone". Asks the kernel; one that was
+ * moved to another namespace, where it cannot be asked, is taken to be up. */
+const char *device_state(const struct device *d);
+
 const struct device_counters *device_counters(const struct device *d);
 const char *device_drop_text(enum device_drop reason);
 

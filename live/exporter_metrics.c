@@ -107,10 +107,10 @@ static void device_metrics(const struct live *l, struct exposition *e)
 					  LABELS({"device", device_name(l->ports[i].device)},
 						 {"reason", device_drop_text((enum device_drop)r)}),
 					  device_counters(l->ports[i].device)->dropped[r]);
-	exposition_family(e, "baton_device_up", GAUGE, "Whether the device is still there.");
+	exposition_family(e, "baton_device_up", GAUGE, "Whether the device is there, and up.");
 	for (size_t i = 0; i < l->ports_count; i++)
 		exposition_number(e, LABELS({"device", device_name(l->ports[i].device)}),
-				  !device_is_gone(l->ports[i].device));
+				  !strcmp(device_state(l->ports[i].device), "up"));
 }
 
 /* ---- nodes ---- */

@@ -107,14 +107,19 @@ refused() {
 
 @test "a device that goes down comes back; one that is removed costs nothing, and the process lives" {
 	net client
-	baton client web
+	baton client web --control "$T/control"
+	state_is() { [ "$("$BATON" ctl "$T/control" status --json | jq -r '.devices[0].state')" = "$1" ]; }
 	get client $VIP/before
+	state_is up
 	started client curl -s -o /dev/null --limit-rate 100k -H 'Baton-Reply: 100000000' $VIP/slow
 	until_true 10 eval '[ -n "$(n client ss -Htn state established dst 198.51.100.80)" ]'
 	on client link set tap0 down
+	until_true 5 state_is down
 	on client link set tap0 up
+	until_true 5 state_is up
 	until_true 10 get client $VIP/after
 	on client link del tap0
+	until_true 5 state_is gone
 	ticks() { awk '{ print $14 + $15 }' "/proc/${BATONS[web]}/stat"; }
 	until_true 5 eval 'a=$(ticks); sleep 0.5; [ "$(ticks)" -le $((a + 5)) ]'
 	baton_stop web
