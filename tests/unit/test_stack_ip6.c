@@ -231,6 +231,8 @@ START_TEST(advertisements)
 	ck_assert_uint_eq(b->data[5], 9);
 	buf_free(b);
 	give(&w, to_group(frame_nd(NA, 8, peer, parse("ff02::1"), peer, OVERRIDE), parse("ff02::1")));
+	/* whoever has it by right may still say so */
+	sent_nd(&w, NS, (const uint8_t[6]){0x33, 0x33, 0xff, 0, 0, 9}, solicited_node(peer), peer);
 	send_to(&w, peer);
 	b = sent(&w);
 	ck_assert_uint_eq(b->data[5], 8);
