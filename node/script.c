@@ -98,7 +98,8 @@ bool script_resets(const struct script *s)
 {
 	const struct script_step *next = s->steps_count ? step_at(s, 0) : NULL;
 
-	return next && next->act == SCRIPT_RESET && s->heard >= next->upto;
+	return next && next->act == SCRIPT_RESET && s->heard >= next->upto && s->read + s->eof >= next->after &&
+	       !s->fault;
 }
 
 void script_heard(struct script *s, size_t n)

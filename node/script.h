@@ -66,7 +66,7 @@ void script_reset(struct script *s, uint64_t after, uint64_t heard);
 /* The peer has the next n of the own bytes: they are forgotten. Precondition: they were said. */
 void script_heard(struct script *s, size_t n);
 
-/* Whether a reset is next, and the peer has what it is to have before: it is to be woken. */
+/* Whether a reset is next, and all that is to come before it did: it is to be woken. */
 bool script_resets(const struct script *s);
 
 /* Nobody wants more of it: when it is woken, the connection is closed if all was said, aborted if not. */

@@ -274,6 +274,16 @@ say() {
 	done
 }
 
+@test "a reset within an upload has an outcome" {
+	local mode page
+	page=$(printf 'x%.0s' {1..1300})
+	say c $'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n' c "$page" c "$page" c "$page" S "" >reset.pcap
+	for mode in segments stream; do
+		run timeout 60 "$BATON" replay "$srcdir/scenarios/replay.yaml" --out out --capture reset.pcap --as $mode
+		[ "$status" -eq 0 ] && [[ $output == *"reset by the server, as captured"* ]] || { echo "$mode: $output"; return 1; }
+	done
+}
+
 @test "times that are absurd or run backwards take no time" {
 	# years between the packets, then back to the first day
 	say c $'GET / HTTP/1.1\r\nHost: a\r\n\r\n' s $'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n' |
