@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "lb/forwarder_internal.h"
+#include "lb/too_big.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -287,6 +288,20 @@ static bool reuses_closing(const struct forwarder *f, uint32_t number, const str
 	       packet_tcp_checksum_ok(p, b);
 }
 
+/* What a router says of a packet that a connection's owner sent. */
+static void send_too_big(struct forwarder *f, const struct tuple *t, nstime now, struct forwarder_decision *d)
+{
+	uint32_t number = forwarder_find(f, t, table_hash(&f->table, t), now);
+	uint16_t device = number == TABLE_NONE ? forwarder_classifier(f, t) : table_entry(&f->table, number)->device;
+
+	if (device == DEVICE_NONE) {
+		decide_drop(f, d, FORWARDER_DROP_NO_CLASSIFIER);
+		return;
+	}
+	f->counters.too_big++;
+	*d = (struct forwarder_decision){.verdict = FORWARDER_SEND, .device = device};
+}
+
 /* A packet of a burst, between the passes over it. */
 struct seen_packet {
 	struct packet p;
@@ -298,6 +313,7 @@ static void decide(struct forwarder *f, struct seen_packet *s, struct buf *b, ns
 {
 	struct packet *p = &s->p;
 	bool to_tunnel = addr_equal(&p->tuple.local, addr_pair_get(&f->config.tunnel, p->family));
+	struct tuple about;
 	uint32_t number;
 
 	if (s->kind == PACKET_MALFORMED || s->kind == PACKET_FRAGMENT) {
@@ -307,6 +323,10 @@ static void decide(struct forwarder *f, struct seen_packet *s, struct buf *b, ns
 	if (s->kind == PACKET_OTHER) {
 		if (to_tunnel) {
 			decide_drop(f, d, FORWARDER_DROP_PROTOCOL);
+			return;
+		}
+		if (too_big_parse(b, &about)) {
+			send_too_big(f, &about, now, d);
 			return;
 		}
 		f->counters.other++;

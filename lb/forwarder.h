@@ -28,6 +28,9 @@
  * an entry of a connection and flow that it has no record of is adopted, COMMITTED to its owner, and asked after soon.
  * Until then packets of those connections go to their classifier: one that is idle meanwhile survives.
  *
+ * Packet Too Big (lb/too_big.h) for a VIP goes, unchanged, where the packets of its connection go. It is no sign of
+ * life of the connection: anybody can write one.
+ *
  * Bounds: entries, flow records, classifiers, devices. In a full table the CLOSING entry that was quiet longest makes
  * room; where all are live, PREPARE is refused. An ABORT that it has no room to remember aborts all of the first
  * device's earlier hand-offs that are not known (their numbers are counted). */
@@ -82,6 +85,7 @@ enum forwarder_drop {
 struct forwarder_counters {
 	/* packets */
 	uint64_t to_classifier, encapsulated, bounced, other;
+	uint64_t too_big; /* Packet Too Big messages passed to who has the connection */
 	uint64_t dropped[FORWARDER_DROP_COUNT];
 	/* messages and what came of them */
 	uint64_t prepared, committed, aborted;  /* transitions */
@@ -101,7 +105,7 @@ struct forwarder_counters {
 
 enum forwarder_verdict {
 	FORWARDER_SEND,     /* send the packet, as it is now, to `device` (it may be this one) */
-	FORWARDER_NOT_OURS, /* not TCP: for the node's own stack */
+	FORWARDER_NOT_OURS, /* not TCP, nor about it: for the node's own stack */
 	FORWARDER_DROP,     /* free it; `drop` says why */
 };
 

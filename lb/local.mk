@@ -61,4 +61,6 @@ liblb_a_SOURCES = \
 	lb/sticky.c \
 	lb/sticky.h \
 	lb/table.c \
-	lb/table.h
+	lb/table.h \
+	lb/too_big.c \
+	lb/too_big.h

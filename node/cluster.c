@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/wire.h"
+#include "lb/too_big.h"
 #include "node/internal.h"
 
 #include <stdlib.h>
@@ -217,12 +218,15 @@ static bool courier_port(const struct node *n, const struct buf *frame, const st
 /* Gives a packet to the role it is for. */
 static void cluster_packet(struct node *n, struct buf *packet, bool for_forwarder, bool own, nstime now)
 {
+	struct tuple about;
 	if (n->forwarder && for_forwarder)
 		role_forwarder_packet(n, packet, now);
 	else if (own)
 		role_backend_packet(n, packet, now);
 	else if (n->classifier)
 		handing_packet(n, packet, now);
+	else if (n->driver && too_big_parse(packet, &about))
+		stack_input_ip(n->stack, packet, now);
 	else
 		node_drop(n, NODE_DROP_FOREIGN, packet);
 }

@@ -24,6 +24,7 @@ static void count_stack(const struct stack_counters *s, struct metrics *m)
 {
 	for (unsigned i = 0; i < STACK_DROP_COUNT; i++)
 		add_by(m, "stacks.dropped_by", stack_drop_name((enum stack_drop)i), s->dropped[i]);
+	metrics_add(m, "stacks.paths_narrowed", s->paths_narrowed);
 }
 
 static void count_courier(const struct courier_counters *c, struct metrics *m)
@@ -76,6 +77,7 @@ static void count_forwarder(const struct forwarder_counters *f, struct metrics *
 	metrics_add(m, "forwarder.to_classifier", f->to_classifier);
 	metrics_add(m, "forwarder.encapsulated", f->encapsulated);
 	metrics_add(m, "forwarder.bounced", f->bounced);
+	metrics_add(m, "forwarder.too_big", f->too_big);
 	metrics_add(m, "forwarder.adopted", f->adopted);
 	metrics_add(m, "forwarder.forgotten", f->forgotten);
 	for (unsigned i = 0; i < MESSAGE_REASON_COUNT; i++)

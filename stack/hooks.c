@@ -225,7 +225,10 @@ void icmp6_input(struct pbuf *p, struct netif *in)
 		library.icmp6_input(p, in);
 		return;
 	}
-	stack_current->counters.dropped[STACK_DROP_PROTOCOL]++;
+	if (p->len && *(const uint8_t *)p->payload == ICMP6_TYPE_TOO_BIG)
+		stack_too_big(stack_current, p);
+	else
+		stack_current->counters.dropped[STACK_DROP_PROTOCOL]++;
 	pbuf_free(p);
 }
 

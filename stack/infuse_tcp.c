@@ -108,22 +108,22 @@ static void timers(struct tcp_pcb *pcb, const struct conn_tcp *t)
 
 /* A segment in a pbuf of its own, `spare` bytes longer than it says, and room for lower headers if it is to be sent.
  * The header stands before the data; the pbuf begins at the data. */
-static struct tcp_seg *segment_new(pbuf_layer layer, const struct conn_segment *g, uint16_t spare)
+static struct tcp_seg *segment_new(pbuf_layer layer, uint16_t len, uint16_t spare)
 {
 	struct tcp_seg *seg = memp_malloc(MEMP_TCP_SEG);
 	struct pbuf *p;
 
 	if (!seg)
 		return NULL;
-	p = pbuf_alloc(layer, (u16_t)(TCP_HLEN + g->len + spare), PBUF_RAM);
+	p = pbuf_alloc(layer, (u16_t)(TCP_HLEN + len + spare), PBUF_RAM);
 	if (!p) {
 		memp_free(MEMP_TCP_SEG, seg);
 		return NULL;
 	}
-	p->len = p->tot_len = (u16_t)(TCP_HLEN + g->len);
+	p->len = p->tot_len = (u16_t)(TCP_HLEN + len);
 	seg->next = NULL;
 	seg->p = p;
-	seg->len = g->len;
+	seg->len = len;
 	seg->flags = 0;
 	seg->chksum = 0;
 	seg->chksum_swapped = 0;
@@ -131,11 +131,10 @@ static struct tcp_seg *segment_new(pbuf_layer layer, const struct conn_segment *
 	return seg;
 }
 
-/* One to be sent (again): header in network order, the sum of the data kept as tcp_write does. */
-static struct tcp_seg *segment_to_send(const struct tcp_pcb *pcb, const struct conn_state *s,
-				       const struct conn_segment *g, uint16_t spare)
+struct tcp_seg *stack_segment_make(const struct tcp_pcb *pcb, uint32_t seq, const uint8_t *text, uint16_t len,
+				   uint8_t flags, uint16_t spare)
 {
-	struct tcp_seg *seg = segment_new(PBUF_IP, g, spare);
+	struct tcp_seg *seg = segment_new(PBUF_IP, len, spare);
 	struct tcp_hdr *h;
 
 	if (!seg)
@@ -143,16 +142,16 @@ static struct tcp_seg *segment_to_send(const struct tcp_pcb *pcb, const struct c
 	h = seg->tcphdr;
 	h->src = lwip_htons(pcb->local_port);
 	h->dest = lwip_htons(pcb->remote_port);
-	h->seqno = lwip_htonl(g->seq);
+	h->seqno = lwip_htonl(seq);
 	h->ackno = 0;
-	TCPH_HDRLEN_FLAGS_SET(h, TCP_HLEN / 4, g->flags);
+	TCPH_HDRLEN_FLAGS_SET(h, TCP_HLEN / 4, flags);
 	h->wnd = 0;
 	h->chksum = 0;
 	h->urgp = 0;
-	if (g->len) {
-		const uint16_t sum = checksum_copy(h + 1, s->data.data + g->offset, g->len);
-		seg->chksum = g->len & 1 ? (u16_t)((u32_t)sum << 8 | sum >> 8) : sum;
-		seg->chksum_swapped = g->len & 1;
+	if (len) {
+		const uint16_t sum = checksum_copy(h + 1, text, len);
+		seg->chksum = len & 1 ? (u16_t)((u32_t)sum << 8 | sum >> 8) : sum;
+		seg->chksum_swapped = len & 1;
 		seg->flags = TF_SEG_DATA_CHECKSUMMED;
 	}
 	return seg;
@@ -162,7 +161,7 @@ static struct tcp_seg *segment_to_send(const struct tcp_pcb *pcb, const struct c
 static struct tcp_seg *segment_received(const struct tcp_pcb *pcb, const struct conn_state *s,
 					const struct conn_segment *g)
 {
-	struct tcp_seg *seg = segment_new(PBUF_RAW, g, 0);
+	struct tcp_seg *seg = segment_new(PBUF_RAW, g->len, 0);
 	struct tcp_hdr *h;
 
 	if (!seg)
@@ -193,7 +192,8 @@ static int queues(struct tcp_pcb *pcb, const struct conn_state *s)
 		if (i == queued)
 			tail = &pcb->ooseq;
 		if (i < queued) {
-			seg = segment_to_send(pcb, s, g, i + 1 == queued ? s->tcp.unsent_spare : 0);
+			seg = stack_segment_make(pcb, g->seq, g->len ? s->data.data + g->offset : NULL, g->len,
+						 g->flags, i + 1 == queued ? s->tcp.unsent_spare : 0);
 			bytes += g->len;
 		} else {
 			seg = segment_received(pcb, s, g);

@@ -242,6 +242,18 @@ void stack_ooseq_trim(struct tcp_pcb *pcb);
  * window holds back being unacknowledged again; and no persist timer runs without anything unsent. */
 void stack_unsent_tidy(struct tcp_pcb *pcb);
 
+/* ---- infuse_tcp.c ---- */
+/* A segment to be sent (again): header in network order, the sum of the text kept as tcp_write does. flags: what of the
+ * header's is known before it is sent. The pbuf is `spare` bytes longer than it says. NULL: no memory. */
+struct tcp_seg *stack_segment_make(const struct tcp_pcb *pcb, uint32_t seq, const uint8_t *text, uint16_t len,
+				   uint8_t flags, uint16_t spare);
+
+/* ---- path.c ---- */
+/* An ICMPv6 Packet Too Big (payload at its header) for ourselves; lwIP's current packet. The connection that it is for
+ * sends no longer packets any more, and what is in flight again; a message not to be believed is counted. The pbuf
+ * stays the caller's. */
+void stack_too_big(struct stack *s, struct pbuf *p);
+
 /* ---- sock.c ---- */
 /* A socket in `state`, on stack->socks, without pcb. NULL when connections_max is reached (never for embryos). */
 struct sock *sock_new(struct stack *s, enum sock_state state);

@@ -31,6 +31,7 @@ libstack_a_SOURCES = \
 	stack/neighbour.h \
 	stack/netif.c \
 	stack/packet.h \
+	stack/path.c \
 	stack/route.c \
 	stack/route.h \
 	stack/segment.c \

@@ -41,6 +41,7 @@
 #define ICMP6_AT_TYPE        0U
 #define ICMP6_AT_CODE        1U
 #define ICMP6_AT_CHECKSUM    2U
+#define ICMP6_TYPE_TOO_BIG   2U   /* packet too big */
 #define ICMP6_TYPE_SOLICIT   135U /* neighbour solicitation */
 #define ICMP6_TYPE_ADVERTISE 136U /* neighbour advertisement */
 

@@ -64,7 +64,7 @@ const char *stack_drop_name(enum stack_drop reason)
 		[STACK_DROP_EXTENSION] = "extension", [STACK_DROP_NEIGHBOUR] = "neighbour",
 		[STACK_DROP_OUTPUT] = "output",       [STACK_DROP_ROUTE] = "route",
 		[STACK_DROP_OPTION] = "option",       [STACK_DROP_HALF_OPEN] = "half_open",
-		[STACK_DROP_SEQUENCE] = "sequence",
+		[STACK_DROP_SEQUENCE] = "sequence",   [STACK_DROP_TOO_BIG] = "too_big",
 	};
 	return names[reason];
 }

@@ -40,7 +40,8 @@ enum stack_drop {
 	STACK_DROP_FRAME,     /* not Ethernet we understand, not for our address, or cut short */
 	STACK_DROP_DISCOVERY, /* an ARP or neighbour discovery message: malformed, or with an address of ours */
 	STACK_DROP_HEADER,    /* bad IP header or its checksum, or an impossible source */
-	STACK_DROP_PROTOCOL,  /* to us, but neither TCP nor ICMP nor UDP; of ICMPv6, no echo request */
+	STACK_DROP_PROTOCOL,  /* to us, but neither TCP nor ICMP nor UDP; of ICMPv6, neither an echo request nor
+			       * Packet Too Big */
 	STACK_DROP_EXTENSION, /* to us, with IPv6 extension headers that are malformed or not understood */
 	STACK_DROP_NEIGHBOUR, /* next hop did not answer, or a queue to it was full */
 	STACK_DROP_OUTPUT,    /* too many frames wait to be pulled, or packets to ourselves within one call */
@@ -48,6 +49,7 @@ enum stack_drop {
 	STACK_DROP_OPTION,    /* a segment's header or options were malformed beyond repair, or its flags impossible */
 	STACK_DROP_HALF_OPEN, /* a SYN beyond half_open_max or connections_max */
 	STACK_DROP_SEQUENCE,  /* a segment whose numbers have nothing to do with its connection; it is answered */
+	STACK_DROP_TOO_BIG,   /* a Packet Too Big: malformed, of nothing that is in flight, or telling nothing new */
 	STACK_DROP_COUNT
 };
 struct stack_counters {
@@ -60,6 +62,7 @@ struct stack_counters {
 	uint64_t rst_sent;
 	uint64_t rst_suppressed;  /* answers not given, because the connection is frozen or held here */
 	uint64_t retransmissions; /* segments with data, SYN or FIN sent again by this stack; probes are none */
+	uint64_t paths_narrowed;  /* Packet Too Big messages that made a connection's segments shorter */
 	uint64_t dropped[STACK_DROP_COUNT];
 };
 

@@ -72,6 +72,7 @@ UNIT_TESTS = \
 	tests/unit/test_stack_large \
 	tests/unit/test_stack_net \
 	tests/unit/test_stack_packets \
+	tests/unit/test_stack_path \
 	tests/unit/test_stack_socket \
 	tests/unit/test_stack_storm \
 	tests/unit/test_stack_scale \

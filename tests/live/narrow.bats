@@ -37,6 +37,8 @@ begin() {
 # What the kernel was told of the way to an address.
 told() { n client ip route get "$1" | grep -q 'mtu 1280'; }
 
+larger() { [ "$(stat -c %s "$1")" -gt "$2" ]; }
+
 @test "uploads: the client is told Packet Too Big, and sends smaller packets" {
 	begin
 	on router link set s0 mtu 1280
@@ -56,6 +58,33 @@ told() { n client ip route get "$1" | grep -q 'mtu 1280'; }
 	[ "$(get client $VIP/down -H 'Baton-Reply: 300000')" = 300000 ]
 	[ "$(n client nstat -asz IpReasmOKs | awk '/ReasmOKs/ { print $2 }')" -gt 100 ]
 	baton_stop routed
+}
+
+@test "IPv6 downloads: the backend is told Packet Too Big, and sends smaller packets" {
+	begin
+	on router link set c0 mtu 1280
+	[ "$(get client "$VIP6/down" -H 'Baton-Reply: 300000')" = 300000 ]
+	# Several at a time, which the backends send joined.
+	n client curl -sS --fail --max-time 20 --parallel --parallel-immediate --write-out '%{size_download}\n' \
+		-H 'Baton-Reply: 300000' $(printf -- "-o /dev/null $VIP6/down/%s " {1..10}) >"$T/sizes"
+	[ "$(grep -cx 300000 "$T/sizes")" = 10 ]
+	[ "$(n client nstat -asz Ip6ReasmReqds | awk '/ReasmReqds/ { print $2 }')" = 0 ]
+	baton_stop routed
+	[ "$(result routed stacks.paths_narrowed)" = 11 ]
+	[ "$(result routed forwarder.too_big)" -ge 11 ]
+}
+
+@test "IPv6 downloads over a link that becomes narrow in the middle of them" {
+	begin
+	n client curl -sS --fail --max-time 30 --limit-rate 2M -o "$T/down" "$VIP6/down" -H 'Baton-Reply: 4000000' &
+	until_true 10 test -s "$T/down"
+	on router link set c0 mtu 1400
+	until_true 10 larger "$T/down" 2000000
+	on router link set c0 mtu 1300
+	wait $!
+	[ "$(stat -c %s "$T/down")" = 4000000 ]
+	baton_stop routed
+	[ "$(result routed stacks.paths_narrowed)" = 2 ]
 }
 
 @test "downloads to a client whose own link is narrow: its MSS says so" {

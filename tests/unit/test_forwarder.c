@@ -125,6 +125,115 @@ START_TEST(owner_hands_on)
 }
 END_TEST
 
+/* A router's Packet Too Big to the VIP, about a packet of t. */
+static struct buf *too_big_make(const struct tuple *t)
+{
+	struct buf *b = buf_alloc(128);
+	uint8_t *p = b->data;
+
+	b->len = 40 + 8 + 40 + 20;
+	memset(p, 0, b->len);
+	p[0] = p[48] = 0x60;
+	store_be16(p + 4, (uint16_t)(b->len - 40));
+	p[6] = 58;
+	p[7] = p[55] = 64;
+	memcpy(p + 8, (const uint8_t[16]){0x20, 0x01, 0x0d, 0xb8, [15] = 99}, 16);
+	memcpy(p + 24, t->local.bytes, 16);
+	p[40] = 2;
+	store_be32(p + 44, 1280);
+	store_be16(p + 52, 1460);
+	p[54] = 6;
+	memcpy(p + 56, t->local.bytes, 16);
+	memcpy(p + 72, t->remote.bytes, 16);
+	store_be16(p + 88, t->local_port);
+	store_be16(p + 90, t->remote_port);
+	return b;
+}
+
+/* Where a packet goes, which is left as it is. Frees it. */
+static struct forwarder_decision decision_of(struct forwarder *f, struct buf *b)
+{
+	struct forwarder_decision d;
+	uint8_t before[128];
+
+	memcpy(before, b->data, b->len);
+	forwarder_packets(f, &b, 1, 3, &d);
+	ck_assert_mem_eq(before, b->data, b->len);
+	buf_free(b);
+	return d;
+}
+
+/* Packet Too Big goes, as it is, where its connection's packets go; what is not one, to the node's own stack. */
+START_TEST(too_big)
+{
+	static const struct {
+		uint32_t at;
+		uint8_t flip;
+	} others[] = {{40, 1}, {48, 0x20}, {54, 6 ^ 17}, {56, 1}, {71, 1}, {39, 1}};
+	struct forwarder *f = forwarder_new(&(struct forwarder_config){.name = "f", .seed = 1, .tunnel = tunnel});
+	struct message m = {.type = MESSAGE_PREPARE,
+			    .flow = 0x00020001,
+			    .generation = 5,
+			    .handoff = 1,
+			    .first_boot = 1,
+			    .second = 4,
+			    .second_boot = 1,
+			    .tuple = {.remote = {.family = 6, .bytes = {0x20, 0x01, [15] = 7}},
+				      .local = {.family = 6, .bytes = {0x20, 0x01, [15] = 80}},
+				      .remote_port = 9,
+				      .local_port = 80}};
+	struct tuple t = m.tuple;
+	struct message last;
+	struct forwarder_decision d;
+	unsigned to[DEVICES] = {0};
+	struct buf *b;
+	uint8_t got[4];
+
+	d = decision_of(f, too_big_make(&t));
+	ck_assert(d.verdict == FORWARDER_DROP && d.drop == FORWARDER_DROP_NO_CLASSIFIER);
+	for (uint16_t i = 2; i < DEVICES; i++) {
+		struct addr_pair a = {.v4 = device_address(i), .v6 = {.family = 6, .bytes = {0xfd, [15] = (uint8_t)i}}};
+
+		ck_assert_int_eq(forwarder_device_add(f, i, &a, i < 4), 0);
+	}
+	/* Nobody's yet: the classifier that its packets go to. */
+	for (t.remote_port = 1; t.remote_port <= 32; t.remote_port++) {
+		d = decision_of(f, too_big_make(&t));
+		ck_assert(d.verdict == FORWARDER_SEND && !d.encapsulated);
+		ck_assert_uint_eq(d.device, forwarder_classifier(f, &t));
+		to[d.device]++;
+	}
+	ck_assert(to[2] && to[3]);
+	ck_assert_uint_eq(forwarder_counters(f)->too_big, 32);
+
+	t = m.tuple;
+	m.first = forwarder_classifier(f, &t);
+	ask_forwarder(f, m.first, &m, got, &last);
+	ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_PREPARED, 0}), 2);
+	m.type = MESSAGE_READY;
+	ask_forwarder(f, 4, &m, got, &last);
+	ck_assert_mem_eq(got, ((uint8_t[]){MESSAGE_COMMITTED, MESSAGE_COMMITTED, 0}), 3);
+	d = decision_of(f, too_big_make(&t));
+	ck_assert(d.verdict == FORWARDER_SEND && !d.encapsulated);
+	ck_assert_uint_eq(d.device, 4);
+	ck_assert_uint_eq(forwarder_counters(f)->too_big, 33);
+
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		b = too_big_make(&t);
+		b->data[others[i].at] ^= others[i].flip;
+		ck_assert_int_eq(decision_of(f, b).verdict, FORWARDER_NOT_OURS);
+	}
+	for (uint32_t len = 40; len < 96; len++) {
+		b = too_big_make(&t);
+		b->len = len;
+		store_be16(b->data + 4, (uint16_t)(len - 40));
+		ck_assert_int_eq(decision_of(f, b).verdict, FORWARDER_NOT_OURS);
+	}
+	ck_assert_uint_eq(forwarder_counters(f)->too_big, 33);
+	forwarder_free(f);
+}
+END_TEST
+
 /* Messages of any kind about few connections, flows, generations, devices and boots, from anybody: most make no sense,
  * and whatever is made of them goes again in time. */
 START_TEST(nonsense)
@@ -557,6 +666,7 @@ int main(void)
 	TCase *t = tcase_create("forwarder");
 
 	tcase_add_test(t, owner_hands_on);
+	tcase_add_test(t, too_big);
 	tcase_add_test(t, abort_without_room);
 	tcase_add_test(t, closing_makes_room);
 	tcase_add_test(t, mappings_to_look_at);

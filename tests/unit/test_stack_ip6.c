@@ -348,7 +348,7 @@ START_TEST(extensions)
 		{50, {0}, STACK_DROP_PROTOCOL},                               /* ESP */
 		{59, {0}, STACK_DROP_PROTOCOL},                               /* nothing follows */
 		{136, {0, 80, 0, 80, 0, 1}, STACK_DROP_PROTOCOL},             /* UDP-Lite */
-		{58, {2, 0, 0, 0, 0, 0, 5, 0}, STACK_DROP_PROTOCOL},          /* packet too big */
+		{58, {2, 0, 0, 0, 0, 0, 5, 0}, STACK_DROP_TOO_BIG},           /* packet too big, of nothing */
 		{58, {134, 0, 0, 0, 64, 0, 0xff, 0xff}, STACK_DROP_PROTOCOL}, /* a router's advertisement */
 		{58, {137}, STACK_DROP_PROTOCOL},                             /* a redirect */
 		{58, {130}, STACK_DROP_PROTOCOL},                             /* a query for groups */
