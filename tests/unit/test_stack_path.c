@@ -227,11 +227,6 @@ START_TEST(becomes_narrow)
 	transfer(&p);
 	ck_assert_uint_lt(p.w.now - begin, 900 * NSTIME_MS);
 	ck_assert_uint_eq(stack_counters(p.w.stacks[1])->paths_narrowed, p.told);
-	if (p.told) { /* and so it stays */
-		p.longest = 0;
-		ck_assert_int_eq(sock_migrate(p.server, 1, &p.state, p.w.now) ? 0 : p.state.tcp.mss,
-				 sock_frozen(p.server) ? p.told_mtu - HEADERS : 0);
-	}
 	path_fini(&p);
 }
 END_TEST
@@ -344,6 +339,31 @@ START_TEST(disbelieved)
 }
 END_TEST
 
+/* A hand-off takes the shorter segments along: nobody has to be told again. */
+START_TEST(kept_by_hand_off)
+{
+	struct path p;
+
+	path_init(&p, 1);
+	p.mute = true;
+	p.total = 100000;
+	p.shut = false;
+	wire_run(&p.w, 10 * NSTIME_MS);
+	ck_assert_uint_eq(p.longest, 1500);
+	stack_input(p.w.stacks[1], 0, too_big(p.last + 14, p.last_len - 14, 1300), p.w.now);
+	p.longest = 0;
+	move(&p);
+	ck_assert_uint_eq(p.state.tcp.mss, 1240);
+	p.mute = false;
+	wire_run(&p.w, 10 * NSTIME_S);
+	ck_assert_uint_eq(p.received, p.total);
+	ck_assert(sock_eof(p.client));
+	ck_assert_uint_eq(p.longest, 1300);
+	ck_assert_uint_eq(stack_counters(p.w.stacks[1])->paths_narrowed, 1);
+	path_fini(&p);
+}
+END_TEST
+
 /* The client acknowledges in the middle of a segment, further than the first of what becomes of it would reach. */
 START_TEST(acknowledged_in_part)
 {
@@ -405,6 +425,7 @@ int main(void)
 	tcase_add_loop_test(all, becomes_narrow, 0, HONEST);
 	tcase_add_loop_test(all, becomes_narrow_roughly, 0, ROUGH);
 	tcase_add_test(all, disbelieved);
+	tcase_add_test(all, kept_by_hand_off);
 	tcase_add_test(all, acknowledged_in_part);
 	tcase_add_test(all, nobody);
 	suite_add_tcase(suite, all);
