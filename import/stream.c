@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AHEAD_MAX (1 << 30) /* what is further ahead is no byte of this connection */
+#define AHEAD_MAX (16U << 20) /* bytes; what is further ahead of all before is no byte of this connection */
 
 struct stream_piece {
 	struct stream_piece *next;
@@ -51,12 +51,22 @@ void stream_begin(struct stream *s, uint32_t seq)
 	if (s->begun)
 		return;
 	s->begun = true;
-	s->next = s->acked = (UINT64_C(1) << 32) + seq;
+	s->next = s->acked = s->edge = (UINT64_C(1) << 32) + seq;
 }
 
 static uint64_t widen(const struct stream *s, uint32_t seq)
 {
 	return s->next + (uint64_t)(int64_t)(int32_t)(seq - (uint32_t)s->next);
+}
+
+/* Something of the connection reaches to `end`. False: not of this one, by its number. */
+static bool edge_move(struct stream *s, uint64_t end)
+{
+	if (end > s->edge + AHEAD_MAX)
+		return false;
+	if (end > s->edge)
+		s->edge = end;
+	return true;
 }
 
 /* Puts bytes [start, end) of a segment that began at `seq` into the list behind *link. */
@@ -86,10 +96,10 @@ void stream_data(struct stream *s, uint32_t seq32, const uint8_t *bytes, uint32_
 
 	if (!s->begun)
 		stream_begin(s, seq32);
-	if (seq32 - (uint32_t)s->next < UINT32_C(1) << 31 && seq32 - (uint32_t)s->next > AHEAD_MAX)
-		return;
 	seq = widen(s, seq32);
 	end = seq + len;
+	if (!edge_move(s, end))
+		return;
 	at = seq > s->next ? seq : s->next;
 	/* Into each gap of the list that the segment covers a part of. */
 	while (at < end) {
@@ -108,9 +118,11 @@ void stream_ack(struct stream *s, uint32_t ack32)
 {
 	uint64_t ack;
 
-	if (!s->begun || (ack32 - (uint32_t)s->next < UINT32_C(1) << 31 && ack32 - (uint32_t)s->next > AHEAD_MAX))
+	if (!s->begun)
 		return;
 	ack = widen(s, ack32);
+	if (!edge_move(s, ack))
+		return;
 	if (s->fin && ack > s->fin)
 		ack = s->fin;
 	if (ack > s->acked)

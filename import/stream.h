@@ -23,6 +23,7 @@ struct stream {
 	size_t *total;              /* of all streams */
 	uint64_t next;              /* number of the next byte, 64 bits wide */
 	uint64_t acked;             /* what is below that arrived, whether it was seen or not */
+	uint64_t edge;              /* number behind the last byte that was seen or acknowledged */
 	uint64_t fin;               /* number behind the last byte; 0: not known */
 	uint32_t stale;             /* packets since something below `acked` is missing */
 	bool begun, ended;

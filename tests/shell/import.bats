@@ -196,6 +196,28 @@ entries() {
 	! "$BATON" import "$captures/get.pcap" | grep "Cut to"
 }
 
+@test "a sequence number that a bit flipped in does not make up bytes" {
+	# In the fiftieth segment of a server that is longer than its headers.
+	python3 - "$captures/bro.org.pcap" flipped.pcap <<-'E'
+	import struct, sys
+	b = bytearray(open(sys.argv[1], "rb").read())
+	order = "<" if b[:4] == b"\xd4\xc3\xb2\xa1" else ">"
+	at, seen = 24, 0
+	while seen < 50:
+	    captured = struct.unpack(order + "I", b[at + 8:at + 12])[0]
+	    ip = at + 16 + 14
+	    tcp = ip + (b[ip] & 15) * 4
+	    if captured > 500 and b[ip + 9] == 6 and b[tcp:tcp + 2] == b"\0P":
+	        seen += 1
+	    at += 16 + captured
+	b[tcp + 4] ^= 0x10
+	open(sys.argv[2], "wb").write(b)
+	E
+	"$BATON" import flipped.pcap > flipped.yaml
+	[ "$(sed -n 's/.*, \([0-9]*\) B are not in the capture$/\1/p' flipped.yaml | sort -n | tail -1)" -lt 10000 ]
+	timeout 60 "$BATON" run --quiet --out flipped flipped.yaml
+}
+
 @test "names and targets cannot break the scenario" {
 	cp "$captures/get.pcap" $'a"b\\\n: {x.pcap'
 	"$BATON" import $'a"b\\\n: {x.pcap' > odd.yaml
