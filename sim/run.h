@@ -23,8 +23,8 @@ struct run_options {
 	bool save_blobs; /* DIR/blobs/FLOW.blob: each hand-off's opened blob */
 	bool csv;        /* DIR/nodes.csv, links.csv, rules.csv, flows.csv, traffic.csv, histograms.csv; with `out` */
 	bool record;     /* results->record, for a page */
-	uint64_t connection;           /* whose steps are recorded; 0: the first that is handed over */
-	bool no_trace;                 /* no DIR/trace.jsonl */
+	uint64_t connection;   /* whose steps are recorded; 0: the first that is handed over */
+	bool no_trace;         /* no DIR/trace.jsonl */
 	struct replay *replay; /* the traffic, instead of the scenario's, whose `stop` and `expect` do not count then */
 	const struct world_live *live; /* see struct world_options; NULL: simulated */
 	/* To see again what was recorded of a run (with `record`, without `out`): */

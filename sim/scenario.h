@@ -287,7 +287,7 @@ struct scenario_live {
 	char *user;            /* who the process becomes; NULL: it stays who it is */
 	struct addr metrics;   /* where metrics are served; family 0: nowhere */
 	uint16_t metrics_port;
-	bool log_json;         /* the log as JSON, else as lines for people */
+	bool log_json; /* the log as JSON, else as lines for people */
 	enum log_level log_level;
 };
 

@@ -138,7 +138,8 @@ static void invariants_judge(struct world *w, const struct metrics *m, bool dist
 	/* TCP's checksum finds every single flipped bit; two in one packet may cancel in it, as in any network. And who
 	 * is outside may send what he did not announce. */
 	bool outside = w->options.live && w->scenario->outsides_count;
-	if (!outside && metrics_find(m, "streams.corrupted")->value && !metrics_find(m, "packets.corrupted_again")->value)
+	if (!outside && metrics_find(m, "streams.corrupted")->value &&
+	    !metrics_find(m, "packets.corrupted_again")->value)
 		invariants_break(&w->invariants, "I1: a stream was corrupted", NULL);
 	if (disturbed || faults || w->options.live) /* the machine is part of a live network, and drops unseen */
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What of IPv6 is let through to lwIP: plain TCP, UDP and ICMPv6 (of which the icmp6_input hook lets echo requests
- * pass, and gives Packet Too Big to path.c), and sound fragments of them. Its parser of options and its neighbour discovery never see a packet. */
+ * pass, and gives Packet Too Big to path.c), and sound fragments of them. Its parser of options and its neighbour
+ * discovery never see a packet. */
 #include "stack/internal.h"
 #include "stack/packet.h"
 

@@ -5,7 +5,8 @@
  * Sans-IO: packets to send go in, frames to put on the link are pulled, time is an argument. It knows nothing of lwIP.
  * How a neighbour is asked and what is learnt from whom is the protocols' business: ARP (stack/arp.h) for IPv4,
  * neighbour discovery (stack/nd.h) for IPv6. An entry in use that has aged is confirmed again by unicast requests
- * before it is dropped; one whose hardware address changes is asked after at once. Memory is taken by the first neighbour. Callers: stack/netif.c, stack/arp.c, stack/nd.c. */
+ * before it is dropped; one whose hardware address changes is asked after at once. Memory is taken by the first
+ * neighbour. Callers: stack/netif.c, stack/arp.c, stack/nd.c. */
 #ifndef BATON_STACK_NEIGHBOUR_H
 #define BATON_STACK_NEIGHBOUR_H
 
