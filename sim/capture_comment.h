@@ -8,8 +8,7 @@
 #include "node/node.h"
 #include "sim/scenario.h"
 
-#define CAPTURE_COMMENT_MAX 4096U /* bytes, with its NUL: a frame's piece of a blob in hexadecimal; more is left out   \
-				   */
+#define CAPTURE_COMMENT_MAX 4096U /* bytes, with its NUL; a piece of a blob that does not fit is left out */
 
 struct capture_comment {
 	size_t len;

@@ -12,7 +12,7 @@ told() {
 }
 
 @test "the demonstration shows what the README says" {
-	awk '/^## Real traffic/ { on = 1 } on && /^<!-- demo -->/ { getline; seen = 1; next } seen && /^```/ { exit } seen' \
+	awk '/^## Real traffic/ { on = 1 } on && /^<!-- .*demo.sh -->/ { getline; seen = 1; next } seen && /^```/ { exit } seen' \
 		"$srcdir/README.md" >"$T/readme"
 	[ -s "$T/readme" ]
 	BATON=$BATON "$srcdir/scenarios/live/demo.sh" >"$T/output" 3>&-
