@@ -110,13 +110,13 @@ static void run_text(const char *rest)
 	while (fgets(line, sizeof(line), f))
 		trace_line(line);
 	fclose(f);
-	static const char *const files[] = {"trace.jsonl", "result.json", "perf.json"};
+	static const char *const files[] = {"trace.jsonl", "result.json", "perf.json", "scenario.json"};
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
 		unlink(path);
 	}
-	rmdir(directory);
+	ck_assert_int_eq(rmdir(directory), 0); /* a run leaves nothing else */
 }
 
 static size_t count_of(int end)
