@@ -556,8 +556,8 @@ START_TEST(proxy_header)
 	play(&p);
 	ck_assert_uint_eq(p.header_got, 28);
 	ck_assert_mem_eq(p.header, expected, sizeof expected);
-	ck_assert_uint_eq(p.header[24] << 8 | p.header[25], t.local_port);
-	ck_assert_uint_eq(p.header[26] << 8 | p.header[27], 444);
+	ck_assert_int_eq(p.header[24] << 8 | p.header[25], t.local_port);
+	ck_assert_int_eq(p.header[26] << 8 | p.header[27], 444);
 	expect_end(&p, RELAY_END_CLOSED);
 	play_fini(&p);
 }
